@@ -1,0 +1,52 @@
+# Every target does its own set-up. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+.PHONY: help demo test check unit lint types contracts bench lock clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml deploy/venv.sh
+	@bash deploy/venv.sh $(PYTHON) $(VENV) requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@bash deploy/venv.sh $(PYTHON) $(VENV) requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.runtime ## the whole route on this machine, against simulated vendors (no server needed)
+	@$(BIN)/entra-syncro demo $(ARGS)
+
+check: lint types contracts unit ## the inner loop: lint, types, import contracts, unit tests (under 60 s)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	@$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	@$(BIN)/pytest -q -n 2 tests/unit
+
+test: check ## everything: check, then contract, integration and end-to-end tests (under 10 minutes)
+	@$(BIN)/pytest -q -n 2 tests/contract tests/integration
+	@$(BIN)/pytest -q -n 2 --dist loadgroup tests/e2e
+
+bench: $(VENV)/.dev ## figures on this machine; reports go to build/
+	@$(BIN)/python -m tests.bench
+
+lock: ## renew both lock files (needs uv)
+	$(UV_COMPILE) pyproject.toml --extra install -o requirements.lock
+	$(UV_COMPILE) pyproject.toml --extra install --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove what was made
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
