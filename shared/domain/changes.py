@@ -1,0 +1,150 @@
+"""The plan for one user, as values: what would be written and why, or why nothing is.
+
+Made by `shared.domain.plan`, shown by the preview, digested by the approval, carried out by `worker.apply`. A
+`Plan` never executes anything. Next: `shared/domain/plan.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+
+class Kind(StrEnum):
+    """PROFILE fields never lose a value to a blank; OWNED fields follow the known truth, clearing included."""
+
+    PROFILE = "profile"
+    OWNED = "owned"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field of one contact. `field` is a plain field or the display name of a custom field."""
+
+    field: str
+    before: str
+    after: str
+    kind: Kind
+    why: str  # a sentence for a technician
+
+
+class ExclusionReason(StrEnum):
+    """Why a user without a contact gets none. Counted per reason in every path."""
+
+    DISABLED = "account is disabled"
+    GUEST = "is a guest"
+    NO_ADDRESS = "has no e-mail address"
+    NO_LICENCE = "has no paid licence"
+    SERVICE_ACCOUNT = "looks like a service account"
+    OUT_OF_DOMAIN = "address is outside the chosen domains"
+    OUT_OF_DEPARTMENT = "department is not chosen"
+    CREATES_OFF = "creating contacts is switched off"
+    GONE = "user no longer exists"
+
+
+class ConflictReason(StrEnum):
+    """Why a person has to choose. Nothing is written meanwhile."""
+
+    SEVERAL_CONTACTS = "several contacts share this address"
+    ALIAS_ONLY = "a contact matches only by an alias of this user"
+    NAME_OR_PHONE_ONLY = "a contact has the same name or phone but another address"
+    LINKED_ELSEWHERE = "the contact is linked to another user"
+    SEVERAL_USERS = "several users claim the same contact"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A contact that a person may choose. `because` names what agrees: "name", "phone", "title", "alias" ..."""
+
+    contact_id: int
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateContact:
+    user_id: str
+    customer_id: int
+    changes: tuple[FieldChange, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateContact:
+    """`changes` is never empty. `link` is the level by which the contact was found ("link", "mail", "upn")."""
+
+    user_id: str
+    customer_id: int
+    contact_id: int
+    changes: tuple[FieldChange, ...]
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoChange:
+    """The contact is in step. `contact_id` is None when there is no contact and nothing asks for one."""
+
+    user_id: str
+    customer_id: int
+    contact_id: int | None
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    user_id: str
+    customer_id: int
+    reason: ExclusionReason
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    user_id: str
+    customer_id: int
+    reason: ConflictReason
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The contact carries text in the pin field (`azure_sync_off`): nobody but people write it."""
+
+    user_id: str
+    customer_id: int
+    contact_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """The user could not be found at all: wait and read again; absence is never a deletion by itself."""
+
+    user_id: str
+    customer_id: int
+
+
+Plan = CreateContact | UpdateContact | NoChange | Excluded | Conflict | Pinned | NotYet
+
+_DAY = re.compile(r"(?<=since) \d{4}-\d{2}-\d{2}$")
+
+
+def row_digest(plan: Plan) -> str:
+    """Twelve hex digits that change whenever what would be written changes: what an approval approves."""
+    match plan:
+        case CreateContact(changes=changes):
+            content: list[object] = ["create", _decided(changes)]
+        case UpdateContact(contact_id=contact_id, changes=changes):
+            content = ["update", contact_id, _decided(changes)]
+        case _:
+            content = [type(plan).__name__]
+    text = json.dumps([plan.user_id, plan.customer_id, *content], ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()[:12]
+
+
+def _decided(changes: tuple[FieldChange, ...]) -> list[list[str]]:
+    """What a person says yes to. The day in "Blocked since DAY" is no decision: an approval outlives midnight."""
+    return [
+        [each.field, each.before, _DAY.sub("", each.after) if each.kind is Kind.OWNED else each.after]
+        for each in changes
+    ]

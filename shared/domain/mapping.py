@@ -1,0 +1,184 @@
+"""THE table: contact field <- user attribute <- how the two are compared. Want another field? Add a row.
+
+It says what a field would get and when two values are the same, never whether it is written (authority, blanks:
+`shared.domain.plan`). Values leave here as Entra has them, outer white space aside. Next: `shared/domain/plan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from phonenumbers import SUPPORTED_REGIONS
+
+from shared.domain import normalise
+from shared.domain.policy import Authority, CustomMapping, FieldNames, NameFormat, SyncPolicy
+from shared.domain.user import DirectoryUser
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`attribute` is what a technician reads; `key` makes a value of this field comparable, given a region."""
+
+    field: str
+    attribute: str
+    read: Callable[[DirectoryUser, SyncPolicy], str]
+    key: Callable[[str, str], str] = lambda value, _region: normalise.text(value)
+
+
+def rows(policy: SyncPolicy) -> tuple[tuple[Row, Authority], ...]:
+    """All rows of one customer with who wins, in the order in which previews show them.
+
+    A custom mapping may take over a plain field, and the later of two mappings to one field counts. None may reach
+    for the fields that we own: invoices count those.
+    """
+    table = {row.field: (row, policy.authority_of(row.field)) for row in TABLE}
+    ours = owned_names(policy.fields)
+    for mapping in policy.custom_mappings:
+        if mapping.field not in ours:
+            table[mapping.field] = (_custom(mapping), mapping.authority)
+    return tuple(table.values())
+
+
+def owned_names(names: FieldNames) -> tuple[str, ...]:
+    """The custom fields that only we write, in the order in which previews show them, the pin last."""
+    return (
+        names.license,
+        names.mfa_status,
+        names.mfa_methods,
+        names.last_activity,
+        names.account_status,
+        names.object_id,
+        names.pin,
+    )
+
+
+def address(user: DirectoryUser) -> str:
+    """The e-mail address, "" without one. A sign-in name alone is no address: it may have no mailbox behind it."""
+    mail = (user.mail or "").strip()
+    return mail if "@" in mail else ""
+
+
+def region(user: DirectoryUser, policy: SyncPolicy) -> str:
+    """The country whose way of writing phone numbers holds for this user (ISO 3166, two letters)."""
+    for country in (user.usage_location, user.country):
+        code = (country or "").strip().upper()
+        if code in SUPPORTED_REGIONS:
+            return code
+    return policy.default_region
+
+
+def person_name(user: DirectoryUser, name_format: NameFormat) -> str:
+    """The name by the customer's format; `keep` names new contacts like the default."""
+    parts = [(part or "").strip() for part in (user.given_name, user.surname)]
+    if name_format is not NameFormat.DISPLAY_NAME and all(parts):
+        return " ".join(parts)
+    return (user.display_name or "").strip() or " ".join(filter(None, parts))
+
+
+def attribute(user: DirectoryUser, graph_name: str) -> str:
+    """Any attribute by its Graph name, `extensionAttributeN` and directory extensions included; "" if unset."""
+    plain = _ATTRIBUTES.get(graph_name.casefold())
+    if plain is not None:
+        return _as_text(getattr(user, plain))
+    extensions = {name.casefold(): value for name, value in (user.extensions or {}).items()}
+    return _as_text(extensions.get(graph_name.rpartition(".")[2].casefold()))
+
+
+def _custom(mapping: CustomMapping) -> Row:
+    return Row(mapping.field, mapping.attribute, lambda user, _policy: attribute(user, mapping.attribute))
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ", ".join(part for part in map(_as_text, value) if part)
+    return "" if value is None else str(value).strip()
+
+
+def _plain(graph_name: str) -> Callable[[DirectoryUser, SyncPolicy], str]:
+    return lambda user, _policy: attribute(user, graph_name)
+
+
+def _name(user: DirectoryUser, policy: SyncPolicy) -> str:
+    return person_name(user, policy.name_format)
+
+
+def _address(user: DirectoryUser, _policy: SyncPolicy) -> str:
+    return address(user)
+
+
+def _business_phone(user: DirectoryUser, _policy: SyncPolicy) -> str:
+    return _number(next(iter(user.business_phones or ()), None))
+
+
+def _mobile(user: DirectoryUser, _policy: SyncPolicy) -> str:
+    return _number(user.mobile_phone)
+
+
+def _number(value: str | None) -> str:
+    """A number as typed. "n/a", "-" and the like are blanks, and a blank never erases."""
+    written = (value or "").strip()
+    return written if any(character.isdecimal() for character in written) else ""
+
+
+def _street(user: DirectoryUser) -> list[str]:
+    return [line.strip() for line in (user.street_address or "").splitlines() if line.strip()]
+
+
+def _first_line(user: DirectoryUser, _policy: SyncPolicy) -> str:
+    return "".join(_street(user)[:1])
+
+
+def _other_lines(user: DirectoryUser, _policy: SyncPolicy) -> str:
+    return ", ".join(_street(user)[1:])
+
+
+def _name_key(value: str, _region: str) -> str:
+    return normalise.name(value)
+
+
+def _email_key(value: str, _region: str) -> str:
+    return normalise.email(value)
+
+
+TABLE: tuple[Row, ...] = (
+    Row("name", "name", _name, _name_key),
+    Row("email", "mail", _address, _email_key),
+    Row("phone", "businessPhones", _business_phone, normalise.phone),
+    Row("mobile", "mobilePhone", _mobile, normalise.phone),
+    Row("title", "jobTitle", _plain("jobTitle")),
+    Row("address1", "streetAddress (first line)", _first_line),
+    Row("address2", "streetAddress (other lines)", _other_lines),
+    Row("city", "city", _plain("city")),
+    Row("state", "state", _plain("state")),
+    Row("zip", "postalCode", _plain("postalCode")),
+)
+
+_ATTRIBUTES = {
+    "id": "id",
+    "displayname": "display_name",
+    "givenname": "given_name",
+    "surname": "surname",
+    "mail": "mail",
+    "userprincipalname": "user_principal_name",
+    "othermails": "other_mails",
+    "proxyaddresses": "proxy_addresses",
+    "businessphones": "business_phones",
+    "mobilephone": "mobile_phone",
+    "streetaddress": "street_address",
+    "city": "city",
+    "state": "state",
+    "postalcode": "postal_code",
+    "country": "country",
+    "usagelocation": "usage_location",
+    "jobtitle": "job_title",
+    "department": "department",
+    "companyname": "company_name",
+    "officelocation": "office_location",
+    "employeeid": "employee_id",
+    "accountenabled": "account_enabled",
+    "usertype": "user_type",
+    "assignedlicenses": "sku_ids",
+}

@@ -1,0 +1,370 @@
+"""Every port on one page: what the rooms may ask of the outside world, in our types and our three error families.
+
+Each method carries its "must / may" lines; the contract suites in `tests/contract/` repeat them word for word and
+run over every adapter. Adapters live in `shared/adapters/`, and only `shared/runtime/wiring.py` builds them. All
+methods may raise `Transient`, `Permanent` or `StopTheLine`, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.changes import Conflict, FieldChange
+from shared.domain.contact import Contact, Customer
+from shared.domain.messages import DeadLettered, Lane, SubscriptionTouched, Unreadable, UsersTouched
+from shared.domain.policy import SyncPolicy
+from shared.domain.records import (
+    Approval,
+    Connection,
+    ConnectionStatus,
+    DeadLetter,
+    JournalEntry,
+    Link,
+    OpenConflict,
+    Owed,
+    Run,
+    WriteState,
+)
+from shared.domain.user import DirectoryUser, UserRead
+
+AnyMessage = UsersTouched | SubscriptionTouched | DeadLettered
+
+
+class Clock(Protocol):
+    """Wall time for what is recorded, monotonic time for what is awaited."""
+
+    def now(self) -> datetime: ...  # aware, UTC
+    def monotonic(self) -> float: ...  # seconds, never steps back
+
+
+# --- the broker -----------------------------------------------------------------------------------------------
+
+
+class Publisher(Protocol):
+    async def publish(self, message: AnyMessage, lane: Lane, *, delay: float = 0.0) -> None:
+        """Hand a message over.
+
+        must: return only after the message is safe against the death of every process
+        must: raise Transient when that cannot be said, within 1.6 s
+        must: not deliver before `delay` seconds have passed
+        may: deliver a message more than once
+        may: deliver in any order
+        """
+
+
+class Delivery(Protocol):
+    """One message in the hands of one consumer."""
+
+    @property
+    def message(self) -> AnyMessage | Unreadable: ...
+
+    @property
+    def lane(self) -> Lane: ...
+
+    async def ack(self) -> None:
+        """must: end the message for good; a second ack is harmless"""
+
+    async def release(self) -> None:
+        """must: give the message back at once, for any consumer"""
+
+
+class Inbox(Protocol):
+    def deliveries(self, lane: Lane, *, prefetch: int) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """Take messages of one lane.
+
+        must: hold at most `prefetch` deliveries that are neither acked nor released
+        must: never give one message to two consumers at once while the first is alive
+        must: deliver again what a dead consumer held, within 60 s
+        must: on leaving the context, give back what was neither acked nor released
+        must: give unreadable bytes as Unreadable, and never stop because of them
+        """
+
+
+class Depths(Protocol):
+    async def depths(self) -> Mapping[Lane, int]:
+        """must: count what waits or is delayed or is held, per lane"""
+
+
+# --- coordination ---------------------------------------------------------------------------------------------
+
+
+class Lease(Protocol):
+    def ensure(self, seconds: float = 0.0) -> None:
+        """Ask right before a write. must: raise Transient unless `seconds` remain, by the monotonic clock"""
+
+
+class Leases(Protocol):
+    def hold(
+        self, key: str, *, ttl: float, wait: float = 0.0, lane: Lane = Lane.LIVE
+    ) -> AbstractAsyncContextManager[Lease]:
+        """One holder per key over all processes.
+
+        must: give a key to one owner at a time until its ttl (seconds) ran out or it was released
+        must: release only by the owner that holds it
+        must: raise Transient(counted=False) when the key is not free within `wait` seconds
+        must: let a live request go before every backfill request that waits at the same time
+        must: not renew by itself; a frozen holder loses the key
+        """
+
+
+class Allowance(Protocol):
+    """Some Syncro calls that may be made now. Every Syncro adapter method takes one and spends from it."""
+
+    async def spend(self) -> None:
+        """Count one call; wait for a new slot if this one grew older than 1 s. Call right before the request."""
+
+    @property
+    def spent(self) -> int:
+        """Calls made so far under this allowance."""
+
+
+class Pace(Protocol):
+    def reserve(
+        self, calls: int, lane: Lane = Lane.LIVE, *, wait: float = 60.0
+    ) -> AbstractAsyncContextManager[Allowance]:
+        """Reserve calls to Syncro against the pace that all processes share (GCRA).
+
+        must: never grant more than pace plus burst in any 60 s, over all processes
+        must: keep half the burst for the live lane, and the backfill lane within its own lower pace
+        must: give unspent calls back on leaving the context
+        must: raise Transient(counted=False) when nothing is granted within `wait` seconds
+        must: treat a missing record as "burst spent"
+        """
+
+    async def refused(self) -> None:
+        """Syncro said "too many". must: halve the pace for 10 minutes, for every process"""
+
+
+class Memory(Protocol):
+    """Small facts that may be lost at any moment and are then rebuilt: watermarks, fingerprints, caches."""
+
+    async def recall(self, key: str) -> str | None:
+        """must: give the last remembered value until its ttl; may: forget it earlier"""
+
+    async def remember(self, key: str, value: str, *, ttl: float) -> None: ...
+
+
+# --- Microsoft ------------------------------------------------------------------------------------------------
+
+
+class Directory(Protocol):
+    async def users(self, tenant_id: str, user_ids: Sequence[str]) -> Mapping[str, UserRead]:
+        """Fresh reads, 20 a call.
+
+        must: answer for every id asked, or raise
+        must: look into deletedItems before calling a user Missing
+        """
+
+    def listing(self, tenant_id: str) -> AsyncIterator[DirectoryUser]:
+        """must: give every user once, or raise; never end early as if it were complete"""
+
+    async def claimants(self, tenant_id: str, address: str) -> Sequence[DirectoryUser]:
+        """must: give every user whose mail or user principal name equals the address, case-insensitive"""
+
+    async def prove(self, tenant_id: str) -> frozenset[str]:
+        """Acquire a token and name the application roles in it. must: raise StopTheLine(tenant) without consent"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A Graph subscription as the service reports it. `resource` without leading slash, lower case."""
+
+    id: str
+    resource: str
+    change_type: str
+    notification_url: str
+    lifecycle_url: str | None
+    expires_at: datetime
+
+
+class SubscriptionReads(Protocol):
+    async def get(self, tenant_id: str, subscription_id: str) -> Subscription | None:
+        """must: give None for one that is unknown or expired"""
+
+    async def list(self, tenant_id: str) -> Sequence[Subscription]:
+        """may: omit some (seen in 2019); trust `get` by id"""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyExists:
+    """Graph's 409: this very combination lives under `subscription_id` (maybe an orphan of ours)."""
+
+    subscription_id: str
+
+
+class SubscriptionWrites(Protocol):
+    async def create(self, tenant_id: str, wish: SubscriptionWish) -> Subscription | AlreadyExists:
+        """must: never block the event loop: the service calls our handshake while this waits"""
+
+    async def renew(self, tenant_id: str, subscription_id: str, expires_at: datetime) -> Subscription | None:
+        """must: give None when it is gone (then create anew)"""
+
+    async def delete(self, tenant_id: str, subscription_id: str) -> None:
+        """must: be content when it is gone already"""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionWish:
+    notification_url: str
+    lifecycle_url: str
+    client_state: str
+    expires_at: datetime
+    change_type: str = "updated,deleted"  # `created` alone is a silent dead subscription
+    resource: str = "users"
+
+
+# --- Syncro ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write's answer: the record as Syncro has it now, and the fields in which it differs from what was sent."""
+
+    contact: Contact
+    unstuck: tuple[str, ...]
+
+
+class Contacts(Protocol):
+    async def listing(self, allowance: Allowance, customer_id: int) -> Sequence[Contact]:
+        """All contacts of one customer.
+
+        must: collect by id and read again until the unique ids equal total_entries, else raise Transient
+        """
+
+    async def get(self, allowance: Allowance, contact_id: int) -> Contact | None:
+        """must: give None only for a 404"""
+
+    async def create(self, allowance: Allowance, customer_id: int, changes: Sequence[FieldChange]) -> Written:
+        """must: raise Ambiguous when the request went out and no readable answer came back"""
+
+    async def update(self, allowance: Allowance, fresh: Contact, changes: Sequence[FieldChange]) -> Written:
+        """must: send the name and the whole properties of `fresh` with the changes laid over"""
+
+
+class Customers(Protocol):
+    async def listing(self, allowance: Allowance) -> Sequence[Customer]:
+        """All customers the token may see. may: be a subset of the account (a limited token sees fewer, silently)"""
+
+    async def get(self, allowance: Allowance, customer_id: int) -> Customer | None: ...
+
+
+class Account(Protocol):
+    async def whoami(self, allowance: Allowance) -> str:
+        """The account's subdomain; proves the token. must: never keep the answer's body (it holds a secret)"""
+
+
+# --- the ledger (SQL): what people decided and what we did ----------------------------------------------------
+
+
+class Connections(Protocol):
+    """Which Syncro customer belongs to which tenant, and what people allowed."""
+
+    async def save(self, connection: Connection) -> None: ...
+    async def get(self, customer_id: int) -> Connection | None: ...
+    async def of_tenant(self, tenant_id: str) -> Sequence[Connection]: ...
+    async def list(self, status: ConnectionStatus | None = None) -> Sequence[Connection]: ...
+
+
+class Policies(Protocol):
+    async def policy(self, customer_id: int) -> SyncPolicy:
+        """must: give the default policy when none was saved"""
+
+    async def save_policy(self, customer_id: int, policy: SyncPolicy) -> None: ...
+
+
+class Approvals(Protocol):
+    async def propose(self, approval: Approval) -> None:
+        """must: replace the customer's earlier open proposal, never an approved row"""
+
+    async def latest(self, customer_id: int) -> Approval | None: ...
+
+    async def approve(self, customer_id: int, digest: str, by: str, at: datetime) -> Approval:
+        """must: refuse (Permanent "digest_mismatch") a digest that is not the latest proposal's"""
+
+    async def approved_row(self, customer_id: int, user_id: str) -> str | None:
+        """The row digest that a person approved and that is still to be carried out, else None."""
+
+    async def settle_row(self, customer_id: int, user_id: str) -> None:
+        """must: let later changes of this user pass as ordinary ones"""
+
+
+class Links(Protocol):
+    """Which contact belongs to which Entra user. One contact has one user, one user one contact per customer."""
+
+    async def link(self, link: Link) -> None:
+        """must: refuse (Permanent "linked_elsewhere") a contact that another user holds"""
+
+    async def of_user(self, customer_id: int, user_id: str) -> Link | None: ...
+    async def of_customer(self, customer_id: int) -> Sequence[Link]: ...
+    async def unlink(self, customer_id: int, user_id: str) -> None: ...
+
+
+class OwedMarks(Protocol):
+    async def mark(self, customer_id: int, reason: str, at: datetime) -> int:
+        """must: raise the customer's generation by one and give it"""
+
+    async def owed(self) -> Sequence[Owed]: ...
+
+    async def clear(self, customer_id: int, generation: int) -> bool:
+        """must: clear only if no mark came after `generation`"""
+
+
+class Journal(Protocol):
+    """Every write, before it is sent."""
+
+    async def intend(self, entry: JournalEntry) -> int:
+        """must: return only after the entry is durable; the write comes after it"""
+
+    async def settle(
+        self,
+        entry_id: int,
+        state: WriteState,
+        *,
+        at: datetime,
+        contact_id: int | None = None,
+        unstuck: Sequence[str] = (),
+    ) -> None: ...
+
+    async def open_creation(self, customer_id: int, user_id: str) -> JournalEntry | None:
+        """The newest creation for this user whose end is not known (intended or ambiguous)."""
+
+    async def entries(
+        self, *, customer_id: int | None = None, user_id: str | None = None, limit: int = 100
+    ) -> Sequence[JournalEntry]:
+        """Newest first."""
+
+
+class DeadLetters(Protocol):
+    async def record(self, letter: DeadLettered) -> None:
+        """must: be harmless when the same letter_id comes twice"""
+
+    async def list(self, *, status: str | None = "open", limit: int = 100) -> Sequence[DeadLetter]: ...
+    async def get(self, letter_id: str) -> DeadLetter | None: ...
+
+    async def settle(self, letter_id: str, status: str, at: datetime) -> bool:
+        """must: give False when it was settled already (two operators, one replay)"""
+
+
+class Conflicts(Protocol):
+    async def open(self, conflict: Conflict, at: datetime) -> None:
+        """must: keep first_seen when the conflict is known"""
+
+    async def close(self, customer_id: int, user_id: str) -> None: ...
+    async def list(self, customer_id: int | None = None) -> Sequence[OpenConflict]: ...
+
+
+class Runs(Protocol):
+    async def start(self, run: Run) -> None: ...
+
+    async def outcome(self, run_id: str, user_id: str, outcome: str, at: datetime) -> None:
+        """must: keep one outcome per user, the newest"""
+
+    async def finish(self, run_id: str, at: datetime) -> None: ...
+    async def get(self, run_id: str) -> Run | None: ...
+
+    async def recent(self, customer_id: int | None = None, limit: int = 20) -> Sequence[Run]:
+        """Newest first; those of every customer with None."""
