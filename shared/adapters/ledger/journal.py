@@ -1,0 +1,117 @@
+"""Every write to a contact, before it is sent: what was there, what was sent, why, and how it ended.
+
+An entry is one durable statement, and so is its end. Entries are never changed otherwise and never deleted here.
+Next: `dead_letters.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select, update
+
+from shared.adapters.ledger.database import Database
+from shared.adapters.ledger.schema import journal
+from shared.domain.changes import FieldChange, Kind
+from shared.domain.errors import Permanent
+from shared.domain.messages import Reason
+from shared.domain.records import JournalEntry, WriteState
+
+_OPEN = (WriteState.INTENDED.value, WriteState.AMBIGUOUS.value)
+
+
+class SqlJournal:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def intend(self, entry: JournalEntry) -> int:
+        """Gives the entry's id; an `id` in the entry is ignored."""
+        statement = self._database.insert(journal).values(_values(entry)).returning(journal.c.id)
+        return await self._database.write_returning(statement)
+
+    async def settle(
+        self,
+        entry_id: int,
+        state: WriteState,
+        *,
+        at: datetime,
+        contact_id: int | None = None,
+        unstuck: Sequence[str] = (),
+    ) -> None:
+        """Leaves the contact alone without a `contact_id`. Raises Permanent "unknown_entry"."""
+        values: dict[str, object] = {"state": state.value, "settled_at": at, "unstuck": list(unstuck)}
+        if contact_id is not None:
+            values["contact_id"] = contact_id
+        if not await self._database.write(update(journal).where(journal.c.id == entry_id).values(values)):
+            raise Permanent("ledger", "unknown_entry", f"there is no change number {entry_id}")
+
+    async def open_creation(self, customer_id: int, user_id: str) -> JournalEntry | None:
+        row = await self._database.row(
+            _newest(1).where(
+                journal.c.customer_id == customer_id,
+                journal.c.user_id == user_id,
+                journal.c.action == "create",
+                journal.c.state.in_(_OPEN),
+            )
+        )
+        return None if row is None else _entry(row)
+
+    async def entries(
+        self, *, customer_id: int | None = None, user_id: str | None = None, limit: int = 100
+    ) -> Sequence[JournalEntry]:
+        statement = _newest(limit)
+        if customer_id is not None:
+            statement = statement.where(journal.c.customer_id == customer_id)
+        if user_id is not None:
+            statement = statement.where(journal.c.user_id == user_id)
+        return [_entry(row) for row in await self._database.rows(statement)]
+
+
+def _newest(limit: int) -> Select[Any]:
+    return select(journal).order_by(journal.c.id.desc()).limit(limit)
+
+
+def _values(entry: JournalEntry) -> dict[str, object]:
+    return {
+        "customer_id": entry.customer_id,
+        "user_id": entry.user_id,
+        "contact_id": entry.contact_id,
+        "action": entry.action,
+        "changes": [
+            {"field": c.field, "before": c.before, "after": c.after, "kind": c.kind.value, "why": c.why}
+            for c in entry.changes
+        ],
+        "cause": entry.cause.value,
+        "trace_id": entry.trace_id,
+        "run_id": entry.run_id,
+        "intended_at": entry.intended_at,
+        "state": entry.state.value,
+        "settled_at": entry.settled_at,
+        "unstuck": list(entry.unstuck),
+    }
+
+
+def _entry(row: Row[Any]) -> JournalEntry:
+    return JournalEntry(
+        customer_id=row.customer_id,
+        user_id=row.user_id,
+        contact_id=row.contact_id,
+        action=row.action,
+        changes=tuple(_change(kept) for kept in row.changes),
+        cause=Reason(row.cause),
+        trace_id=row.trace_id,
+        intended_at=row.intended_at,
+        run_id=row.run_id,
+        state=WriteState(row.state),
+        settled_at=row.settled_at,
+        unstuck=tuple(row.unstuck),
+        id=row.id,
+    )
+
+
+def _change(kept: dict[str, str]) -> FieldChange:
+    return FieldChange(
+        field=kept["field"], before=kept["before"], after=kept["after"], kind=Kind(kept["kind"]), why=kept["why"]
+    )

@@ -1,0 +1,206 @@
+"""All tables of the ledger. What people decided and what we did; ids, times, and the values written to contacts.
+
+Constraints guard what must never be broken by a race: one open proposal per customer, one contact per user and one
+user per contact in a customer. The schema of a running ledger comes from `migrations/`, never from here; a test
+holds both together. Next: `migrations/versions/`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware moment, in UTC on both sides. SQLite keeps no zone, so it is taken off and put back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _serial() -> Column[int]:
+    # SQLite counts only in a column of exactly the type INTEGER
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+def _customer_key() -> Column[int]:
+    return Column("customer_id", BigInteger, primary_key=True, autoincrement=False)
+
+
+connections = Table(
+    "connections",
+    metadata,
+    _customer_key(),
+    Column("customer_name", Text, nullable=False),
+    Column("tenant_id", String(64), nullable=False, index=True),
+    Column("status", String(16), nullable=False),
+    Column("connected_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+
+policies = Table("policies", metadata, _customer_key(), Column("policy", JSON, nullable=False))
+
+approvals = Table(
+    "approvals",
+    metadata,
+    _serial(),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("digest", String(128), nullable=False),
+    Column("rows", JSON, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("proposed_at", UtcDateTime, nullable=False),
+    Column("approved_at", UtcDateTime),
+    Column("approved_by", Text),
+    Index("ix_approvals_customer_id_id", "customer_id", "id"),
+    sqlite_autoincrement=True,
+)
+OPEN_PROPOSAL = approvals.c.approved_at.is_(None)
+Index(
+    "uq_approvals_open_proposal",
+    approvals.c.customer_id,
+    unique=True,
+    sqlite_where=text("approved_at IS NULL"),
+    postgresql_where=text("approved_at IS NULL"),
+)
+
+approved_rows = Table(
+    "approved_rows",
+    metadata,
+    _customer_key(),
+    Column("user_id", String(64), primary_key=True),
+    Column("digest", String(128), nullable=False),
+    Column("pending", Boolean, nullable=False),
+)
+
+links = Table(
+    "links",
+    metadata,
+    _customer_key(),
+    Column("user_id", String(64), primary_key=True),
+    Column("contact_id", BigInteger, nullable=False),
+    Column("how", String(32), nullable=False),
+    Column("linked_at", UtcDateTime, nullable=False),
+    UniqueConstraint("customer_id", "contact_id"),
+)
+
+owed_marks = Table(
+    "owed_marks",
+    metadata,
+    _customer_key(),
+    Column("generation", BigInteger, nullable=False),
+    Column("owed", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    _serial(),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("contact_id", BigInteger),
+    Column("action", String(16), nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("trace_id", String(64), nullable=False),
+    Column("run_id", String(64)),
+    Column("intended_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("settled_at", UtcDateTime),
+    Column("unstuck", JSON, nullable=False),
+    Index("ix_journal_customer_id_id", "customer_id", "id"),
+    Index("ix_journal_user_id_id", "user_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("letter_id", String(64), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("lane", String(16), nullable=False),
+    Column("tenant_id", String(64)),
+    Column("user_ids", JSON, nullable=False),
+    Column("error_class", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("settled_at", UtcDateTime),
+    Index("ix_dead_letters_status_last_seen", "status", "last_seen"),
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    _customer_key(),
+    Column("user_id", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("candidates", JSON, nullable=False),
+    Column("first_seen", UtcDateTime, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("planned", Integer, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("ix_runs_customer_id_started_at", "customer_id", "started_at"),
+    Index("ix_runs_started_at", "started_at"),
+)
+
+# No foreign key to runs: an outcome may come for a run that a restored ledger does not know, and must not fail.
+run_outcomes = Table(
+    "run_outcomes",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("user_id", String(64), primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)

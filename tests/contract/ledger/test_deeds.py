@@ -1,0 +1,309 @@
+"""OwedMarks, Journal, DeadLetters, Conflicts and Runs: what we did, owe and found (`shared/ports.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.adapters.ledger import Ledger
+from shared.domain.changes import Candidate, Conflict, ConflictReason, FieldChange, Kind
+from shared.domain.errors import Permanent
+from shared.domain.messages import (
+    Lane,
+    LifecycleEvent,
+    SubscriptionTouched,
+    encode,
+)
+from shared.domain.records import OpenConflict, Owed, WriteState
+from tests.support.clock import START
+from tests.support.ledger import CUSTOMER, TENANT, a_letter, a_run, an_entry
+
+OTHER = CUSTOMER + 1
+LATER = START + timedelta(minutes=5)
+
+
+# --- OwedMarks ------------------------------------------------------------------------------------------------
+
+
+async def test_must_raise_the_generation_by_one_and_give_it(ledger: Ledger) -> None:
+    """must: raise the customer's generation by one and give it"""
+    marks = [await ledger.owed.mark(CUSTOMER, "paused", START) for _ in range(3)]
+    assert marks == [1, 2, 3]
+    assert await ledger.owed.mark(OTHER, "paused", START) == 1
+
+
+async def test_must_raise_the_generation_after_a_clear_as_well(ledger: Ledger) -> None:
+    """must: raise the customer's generation by one and give it"""
+    await ledger.owed.mark(CUSTOMER, "paused", START)
+    await ledger.owed.clear(CUSTOMER, 1)
+    assert await ledger.owed.mark(CUSTOMER, "paused again", LATER) == 2
+    assert await ledger.owed.owed() == [Owed(CUSTOMER, 2, "paused again", LATER)]
+
+
+async def test_marks_at_once_are_all_counted(ledger: Ledger) -> None:
+    marks = await asyncio.gather(*(ledger.owed.mark(CUSTOMER, "paused", START) for _ in range(20)))
+    assert sorted(marks) == list(range(1, 21))
+
+
+async def test_owed_says_since_when_and_why(ledger: Ledger) -> None:
+    await ledger.owed.mark(OTHER, "consent revoked", LATER)
+    await ledger.owed.mark(CUSTOMER, "paused", START)
+    await ledger.owed.mark(CUSTOMER, "shrunken listing", LATER + timedelta(hours=1))
+    assert await ledger.owed.owed() == [
+        Owed(CUSTOMER, 2, "shrunken listing", START),
+        Owed(OTHER, 1, "consent revoked", LATER),
+    ]
+
+
+async def test_must_clear_only_if_no_mark_came_after(ledger: Ledger) -> None:
+    """must: clear only if no mark came after `generation`"""
+    await ledger.owed.mark(CUSTOMER, "paused", START)
+    await ledger.owed.mark(CUSTOMER, "paused", START)
+    assert not await ledger.owed.clear(CUSTOMER, 1)
+    assert [owed.generation for owed in await ledger.owed.owed()] == [2]
+    assert await ledger.owed.clear(CUSTOMER, 2)
+    assert await ledger.owed.owed() == []
+    assert await ledger.owed.clear(CUSTOMER, 2)
+
+
+async def test_customer_that_was_never_marked_owes_nothing(ledger: Ledger) -> None:
+    assert await ledger.owed.clear(CUSTOMER, 0)
+    assert await ledger.owed.owed() == []
+
+
+# --- Journal --------------------------------------------------------------------------------------------------
+
+
+async def test_entry_comes_back_as_it_was_meant(ledger: Ledger) -> None:
+    changes = (
+        FieldChange("name", "", "Zoë O'Neil — 山田", Kind.PROFILE, "new"),
+        FieldChange("azure_license", "x", "", Kind.OWNED, "no licence any more"),
+    )
+    entry = replace(an_entry(), changes=changes, run_id="run-1")
+    entry_id = await ledger.journal.intend(entry)
+    assert await ledger.journal.entries() == [replace(entry, id=entry_id)]
+
+
+async def test_settled_entry_says_how_it_ended(ledger: Ledger) -> None:
+    entry_id = await ledger.journal.intend(an_entry(action="create"))
+    await ledger.journal.settle(entry_id, WriteState.WRITTEN, at=LATER, contact_id=99, unstuck=("phone",))
+    (found,) = await ledger.journal.entries()
+    assert (found.state, found.settled_at, found.contact_id, found.unstuck) == (
+        WriteState.WRITTEN,
+        LATER,
+        99,
+        ("phone",),
+    )
+
+
+async def test_settling_without_a_contact_keeps_the_known_one(ledger: Ledger) -> None:
+    entry_id = await ledger.journal.intend(an_entry())
+    await ledger.journal.settle(entry_id, WriteState.REFUSED, at=LATER)
+    (found,) = await ledger.journal.entries()
+    assert (found.state, found.contact_id) == (WriteState.REFUSED, 7)
+
+
+async def test_settling_an_unknown_entry_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Permanent) as refusal:
+        await ledger.journal.settle(12345, WriteState.WRITTEN, at=LATER)
+    assert refusal.value.code == "unknown_entry"
+
+
+async def test_open_creation_is_the_newest_whose_end_is_not_known(ledger: Ledger) -> None:
+    """The newest creation for this user whose end is not known (intended or ambiguous)."""
+    journal = ledger.journal
+    assert await journal.open_creation(CUSTOMER, "anna") is None
+    await journal.intend(an_entry())
+    assert await journal.open_creation(CUSTOMER, "anna") is None
+    first = await journal.intend(an_entry(action="create"))
+    second = await journal.intend(an_entry(action="create"))
+    await journal.settle(first, WriteState.AMBIGUOUS, at=LATER)
+    assert _id(await journal.open_creation(CUSTOMER, "anna")) == second
+    await journal.settle(second, WriteState.WRITTEN, at=LATER, contact_id=5)
+    assert _id(await journal.open_creation(CUSTOMER, "anna")) == first
+    await journal.settle(first, WriteState.REFUSED, at=LATER)
+    assert await journal.open_creation(CUSTOMER, "anna") is None
+
+
+async def test_open_creation_of_another_user_or_customer_is_not_ours(ledger: Ledger) -> None:
+    await ledger.journal.intend(an_entry("bert", action="create"))
+    await ledger.journal.intend(an_entry("anna", action="create", customer_id=OTHER))
+    assert await ledger.journal.open_creation(CUSTOMER, "anna") is None
+
+
+async def test_entries_newest_first(ledger: Ledger) -> None:
+    """Newest first."""
+    ids = [await ledger.journal.intend(an_entry(f"user-{number}")) for number in range(5)]
+    assert [entry.id for entry in await ledger.journal.entries()] == sorted(ids, reverse=True)
+    assert [entry.id for entry in await ledger.journal.entries(limit=2)] == [ids[4], ids[3]]
+
+
+async def test_entries_of_a_customer_and_of_a_user(ledger: Ledger) -> None:
+    ours = await ledger.journal.intend(an_entry("anna"))
+    other = await ledger.journal.intend(an_entry("anna", customer_id=OTHER))
+    bert = await ledger.journal.intend(an_entry("bert"))
+    assert [e.id for e in await ledger.journal.entries(customer_id=CUSTOMER)] == [bert, ours]
+    assert [e.id for e in await ledger.journal.entries(user_id="anna")] == [other, ours]
+    assert [e.id for e in await ledger.journal.entries(customer_id=CUSTOMER, user_id="anna")] == [ours]
+
+
+def _id(entry: object) -> object:
+    return getattr(entry, "id", None)
+
+
+# --- DeadLetters ----------------------------------------------------------------------------------------------
+
+
+async def test_letter_comes_back_with_what_it_speaks_of(ledger: Ledger) -> None:
+    letter = a_letter(last_seen=LATER)
+    await ledger.dead_letters.record(letter)
+    found = await ledger.dead_letters.get("letter-1")
+    assert found is not None
+    assert (found.body, found.lane, found.tenant_id, found.user_ids) == (
+        letter.body,
+        Lane.LIVE,
+        TENANT,
+        ("anna", "bert"),
+    )
+    assert (found.error_class, found.detail, found.attempts) == ("Permanent", "contact was refused", 15)
+    assert (found.first_seen, found.last_seen, found.status, found.settled_at) == (START, LATER, "open", None)
+    assert await ledger.dead_letters.get("unknown") is None
+
+
+async def test_letter_of_a_subscription_names_its_tenant(ledger: Ledger) -> None:
+    event = SubscriptionTouched(
+        tenant_id=TENANT, noticed_at=START, trace_id="t", subscription_id="s", event=LifecycleEvent.MISSED
+    )
+    await ledger.dead_letters.record(a_letter(body=encode(event)))
+    found = await ledger.dead_letters.get("letter-1")
+    assert found is not None
+    assert (found.tenant_id, found.user_ids) == (TENANT, ())
+
+
+async def test_unreadable_bytes_are_kept_whole(ledger: Ledger) -> None:
+    body = bytes(range(256))
+    await ledger.dead_letters.record(a_letter(body=body))
+    found = await ledger.dead_letters.get("letter-1")
+    assert found is not None
+    assert (found.body, found.tenant_id, found.user_ids) == (body, None, ())
+
+
+async def test_must_be_harmless_when_the_same_letter_id_comes_twice(ledger: Ledger) -> None:
+    """must: be harmless when the same letter_id comes twice"""
+    await ledger.dead_letters.record(a_letter())
+    await ledger.dead_letters.settle("letter-1", "replayed", LATER)
+    await ledger.dead_letters.record(a_letter())
+    (found,) = await ledger.dead_letters.list(status=None)
+    assert (found.status, found.settled_at) == ("replayed", LATER)
+
+
+async def test_must_give_false_when_it_was_settled_already(ledger: Ledger) -> None:
+    """must: give False when it was settled already (two operators, one replay)"""
+    await ledger.dead_letters.record(a_letter())
+    answers = await asyncio.gather(*(ledger.dead_letters.settle("letter-1", "replayed", LATER) for _ in range(5)))
+    assert sorted(answers) == [False, False, False, False, True]
+    assert not await ledger.dead_letters.settle("letter-1", "discarded", LATER)
+    assert not await ledger.dead_letters.settle("unknown", "discarded", LATER)
+
+
+async def test_letters_by_status_latest_first(ledger: Ledger) -> None:
+    for number in range(4):
+        await ledger.dead_letters.record(a_letter(f"letter-{number}", last_seen=START + timedelta(minutes=number)))
+    await ledger.dead_letters.settle("letter-2", "discarded", LATER)
+    letters = ledger.dead_letters
+    assert [found.letter_id for found in await letters.list()] == ["letter-3", "letter-1", "letter-0"]
+    assert [found.letter_id for found in await letters.list(limit=1)] == ["letter-3"]
+    assert [found.letter_id for found in await letters.list(status="discarded")] == ["letter-2"]
+    assert len(await letters.list(status=None)) == 4
+
+
+# --- Conflicts ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ConflictReason)
+async def test_conflict_comes_back(ledger: Ledger, reason: ConflictReason) -> None:
+    candidates = (Candidate(7, ("name", "phone")), Candidate(8, ()))
+    await ledger.conflicts.open(Conflict("anna", CUSTOMER, reason, candidates), START)
+    assert await ledger.conflicts.list() == [OpenConflict(CUSTOMER, "anna", reason, candidates, START, START)]
+
+
+async def test_must_keep_first_seen_when_the_conflict_is_known(ledger: Ledger) -> None:
+    """must: keep first_seen when the conflict is known"""
+    await ledger.conflicts.open(Conflict("anna", CUSTOMER, ConflictReason.ALIAS_ONLY, ()), START)
+    renewed = Conflict("anna", CUSTOMER, ConflictReason.SEVERAL_CONTACTS, (Candidate(7, ("name",)),))
+    await ledger.conflicts.open(renewed, LATER)
+    assert await ledger.conflicts.list(CUSTOMER) == [
+        OpenConflict(CUSTOMER, "anna", renewed.reason, renewed.candidates, START, LATER)
+    ]
+
+
+async def test_closed_conflict_is_gone_and_a_new_one_is_new(ledger: Ledger) -> None:
+    conflict = Conflict("anna", CUSTOMER, ConflictReason.ALIAS_ONLY, ())
+    await ledger.conflicts.open(conflict, START)
+    await ledger.conflicts.close(CUSTOMER, "anna")
+    await ledger.conflicts.close(CUSTOMER, "anna")
+    assert await ledger.conflicts.list() == []
+    await ledger.conflicts.open(conflict, LATER)
+    assert [found.first_seen for found in await ledger.conflicts.list()] == [LATER]
+
+
+async def test_conflicts_of_one_customer(ledger: Ledger) -> None:
+    for customer_id, user_id in ((OTHER, "anna"), (CUSTOMER, "bert"), (CUSTOMER, "anna")):
+        await ledger.conflicts.open(Conflict(user_id, customer_id, ConflictReason.ALIAS_ONLY, ()), START)
+    assert [found.user_id for found in await ledger.conflicts.list(CUSTOMER)] == ["anna", "bert"]
+    assert len(await ledger.conflicts.list()) == 3
+
+
+# --- Runs -----------------------------------------------------------------------------------------------------
+
+
+async def test_run_comes_back(ledger: Ledger) -> None:
+    await ledger.runs.start(a_run())
+    assert await ledger.runs.get("run-1") == a_run()
+    assert await ledger.runs.get("unknown") is None
+
+
+async def test_run_started_again_goes_on(ledger: Ledger) -> None:
+    await ledger.runs.start(a_run())
+    await ledger.runs.outcome("run-1", "anna", "Synced", START)
+    await ledger.runs.start(replace(a_run(started_at=LATER), planned=9))
+    assert await ledger.runs.get("run-1") == replace(a_run(), planned=9, outcomes={"Synced": 1})
+
+
+async def test_must_keep_one_outcome_per_user_the_newest(ledger: Ledger) -> None:
+    """must: keep one outcome per user, the newest"""
+    await ledger.runs.start(a_run())
+    await ledger.runs.outcome("run-1", "anna", "Failed", START)
+    await ledger.runs.outcome("run-1", "anna", "Synced", LATER)
+    await ledger.runs.outcome("run-1", "anna", "Held", START + timedelta(minutes=1))
+    await ledger.runs.outcome("run-1", "bert", "Synced", LATER)
+    await ledger.runs.outcome("run-1", "carl", "Held", LATER)
+    await ledger.runs.outcome("run-2", "carl", "Held", LATER)
+    run = await ledger.runs.get("run-1")
+    assert run is not None
+    assert run.outcomes == {"Synced": 2, "Held": 1}
+
+
+async def test_finished_run_says_when(ledger: Ledger) -> None:
+    await ledger.runs.start(a_run())
+    await ledger.runs.finish("run-1", LATER)
+    await ledger.runs.finish("unknown", LATER)
+    assert await ledger.runs.get("run-1") == replace(a_run(), finished_at=LATER)
+
+
+async def test_recent_runs_newest_first(ledger: Ledger) -> None:
+    """Newest first; those of every customer with None."""
+    for number in range(4):
+        await ledger.runs.start(
+            a_run(f"run-{number}", started_at=START + timedelta(hours=number), customer_id=CUSTOMER + number % 2)
+        )
+    await ledger.runs.outcome("run-2", "anna", "Synced", LATER)
+    recent = await ledger.runs.recent()
+    assert [run.run_id for run in recent] == ["run-3", "run-2", "run-1", "run-0"]
+    assert [dict(run.outcomes) for run in recent] == [{}, {"Synced": 1}, {}, {}]
+    assert [run.run_id for run in await ledger.runs.recent(CUSTOMER)] == ["run-2", "run-0"]
+    assert [run.run_id for run in await ledger.runs.recent(limit=1)] == ["run-3"]
+    assert await ledger.runs.recent(customer_id=0) == []
