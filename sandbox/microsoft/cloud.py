@@ -1,0 +1,46 @@
+"""What all parts of the simulated Microsoft share: tenants, switches, clock, chance, the app registration, the calls.
+
+Parts get this one object and nothing else; it decides nothing. Next: facade.py, which assembles the parts.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import uuid
+from dataclasses import dataclass, field
+
+from sandbox.clock import SandboxClock
+from sandbox.microsoft.calls import Call
+from sandbox.microsoft.switches import Switches
+from sandbox.microsoft.tenant import Tenant
+
+
+@dataclass(slots=True)
+class Cloud:
+    """`login_url` and `graph_url` are filled in by the start."""
+
+    clock: SandboxClock
+    switches: Switches
+    rng: random.Random
+    app_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    app_secret: str = field(default_factory=lambda: secrets.token_urlsafe(30))
+    login_url: str = ""
+    graph_url: str = ""
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A tenant by id or by any of its domains."""
+        wanted = name.lower()
+        found = self.tenants.get(wanted)
+        if found is not None:
+            return found
+        return next((t for t in self.tenants.values() if wanted in {d.lower() for d in t.verified_domains}), None)
+
+    def read_horizon(self) -> float:
+        """The moment a GET sees: now minus the replication lag."""
+        return self.clock.timestamp() - self.switches.replication_lag_s
+
+    def delta_horizon(self) -> float:
+        return self.clock.timestamp() - self.switches.delta_lag_s

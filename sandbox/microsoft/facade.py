@@ -1,0 +1,267 @@
+"""`Microsoft`: the whole simulated vendor as one object: assemble, start, seed, watch, stop.
+
+Parts: login.py (TLS), graph.py with its routes, directory.py per tenant, delivery.py. The runner and the control API
+(elsewhere in sandbox) use nothing but this class. Next: cloud.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import trustme
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from sandbox.clock import SandboxClock
+from sandbox.microsoft.batch import Batch
+from sandbox.microsoft.calls import Call
+from sandbox.microsoft.cloud import Cloud
+from sandbox.microsoft.delivery import Deliveries
+from sandbox.microsoft.delta import Delta
+from sandbox.microsoft.directory import Directory
+from sandbox.microsoft.graph import Graph
+from sandbox.microsoft.handshake import Handshakes
+from sandbox.microsoft.licences import Licences
+from sandbox.microsoft.lifecycle import Lifecycle
+from sandbox.microsoft.listing import Listings
+from sandbox.microsoft.login import Login
+from sandbox.microsoft.outbox import Attempt, Outbox
+from sandbox.microsoft.schema import PROPERTIES, render
+from sandbox.microsoft.subscriptions import Subscriptions
+from sandbox.microsoft.switches import Switches
+from sandbox.microsoft.tenant import DEFAULT_ROLES, Tenant
+from sandbox.microsoft.tokens import TokenMint
+from sandbox.microsoft.users import Users
+from sandbox.microsoft.writing import new_user
+
+_MAX_BODY = 4 * 1024 * 1024
+_TLS_GOODBYE_S = 0.02
+
+
+class Microsoft:
+    """Tenants and users may be added before and after the start; what is there at the start is replicated at once."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        clock: SandboxClock | None = None,
+        switches: Switches | None = None,
+        seed: int | None = None,
+        app_id: str | None = None,
+        app_secret: str | None = None,
+        signing_key: rsa.RSAPrivateKey | None = None,
+    ) -> None:
+        self._cloud = Cloud(clock or SandboxClock(), switches or Switches(), random.Random(seed))
+        self._cloud.app_id = app_id or self._cloud.app_id
+        self._cloud.app_secret = app_secret or self._cloud.app_secret
+        self._data_dir = data_dir
+        self._deliveries = Deliveries(self._cloud)
+        self._signing_key = signing_key
+        self._runners: list[web.AppRunner] = []
+        self._servers: list[asyncio.Server] = []
+        self._session: aiohttp.ClientSession | None = None
+        self._lifecycle = Lifecycle(self._cloud, self._deliveries)
+        self._watch: asyncio.Task[None] | None = None
+
+    # -- what the others read -----------------------------------------------------------------------------------
+
+    @property
+    def login_url(self) -> str:
+        return self._cloud.login_url
+
+    @property
+    def graph_url(self) -> str:
+        return self._cloud.graph_url
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate of the throw-away CA behind `login_url`, PEM; written by the start."""
+        return self._data_dir / "sandbox-ca.pem"
+
+    @property
+    def app_id(self) -> str:
+        return self._cloud.app_id
+
+    @property
+    def app_secret(self) -> str:
+        return self._cloud.app_secret
+
+    @property
+    def tenants(self) -> Mapping[str, Tenant]:
+        return self._cloud.tenants
+
+    @property
+    def switches(self) -> Switches:
+        return self._cloud.switches
+
+    @property
+    def clock(self) -> SandboxClock:
+        return self._cloud.clock
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call received so far; callers may clear it."""
+        return self._cloud.calls
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Every delivery attempt so far, with its answer."""
+        return self._deliveries.attempts
+
+    @property
+    def pending_notifications(self) -> int:
+        """Notifications queued, under way, waiting for a retry or held for a fresh token."""
+        return self._deliveries.pending
+
+    def accepted(self, user_id: str) -> list[Attempt]:
+        """The 2xx deliveries about one user."""
+        return self._deliveries.accepted(user_id)
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def start(self, host: str = "127.0.0.1", login_port: int = 0, graph_port: int = 0) -> None:
+        """Open both servers; port 0 takes a free one."""
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.ca_file))
+        for tenant in self._cloud.tenants.values():
+            tenant.directory.settle()
+        self._session = _session(authority)
+        self._deliveries.outbox = Outbox(self._cloud, self._session, self._deliveries.attempts)
+        # a 2048-bit key takes long enough to disturb a loop that serves others
+        mint = await asyncio.to_thread(TokenMint, self._cloud.clock, self._signing_key)
+        graph = self._assemble(mint, self._session)
+        server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(server_tls)
+        graph_app = web.Application(client_max_size=_MAX_BODY)
+        graph_app.router.add_route("*", "/{version:v1\\.0|beta}/{tail:.*}", graph.serve)
+        self._cloud.graph_url = f"http://{_host(host)}:{await self._serve(graph_app, host, graph_port, None)}"
+        login_port = await self._serve(Login(self._cloud, mint).application(), host, login_port, server_tls)
+        self._cloud.login_url = f"https://{_host(host)}:{login_port}"
+        self._watch = asyncio.create_task(self._lifecycle.run(), name="sandbox-lifecycle")
+
+    async def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._deliveries.outbox is not None:
+            await self._deliveries.outbox.close()
+            self._deliveries.outbox = None
+        for server in self._servers:
+            server.close()
+        for runner in self._runners:
+            await runner.cleanup()
+        self._servers.clear()
+        self._runners.clear()
+        if self._session is not None:
+            await self._session.close()
+        # TLS transports close in a later turn of the loop; a loop that ends before leaks their sockets
+        await asyncio.sleep(2 * _TLS_GOODBYE_S)
+
+    # -- seeding and control ------------------------------------------------------------------------------------
+
+    def add_tenant(
+        self,
+        tenant_id: str,
+        name: str,
+        default_domain: str,
+        verified_domains: Sequence[str] = (),
+        *,
+        consented: bool = True,
+        roles: Sequence[str] = DEFAULT_ROLES,
+        premium: bool = False,
+    ) -> Tenant:
+        """A customer's tenant; `verified_domains` always contain the default one."""
+        key = tenant_id.lower()
+        tenant = Tenant(
+            tenant_id=key,
+            name=name,
+            default_domain=default_domain,
+            verified_domains=tuple(dict.fromkeys((default_domain, *verified_domains))),
+            directory=Directory(self._cloud.clock, self._deliveries.listener(key)),
+            created_at=self._cloud.clock.now(),
+            consented=consented,
+            roles=tuple(roles),
+            premium=premium,
+            service_principal_id=str(uuid.uuid4()),
+        )
+        self._cloud.tenants[key] = tenant
+        return tenant
+
+    def seed_user(self, tenant_id: str, **attributes: Any) -> dict[str, Any]:
+        """Create a user with any Graph attribute, read-only ones (`proxyAddresses`, `assignedLicenses`, ...) too.
+
+        `displayName` and `userPrincipalName` are required, `id` may be given. Returns the whole user.
+        """
+        tenant = self._cloud.tenants[tenant_id.lower()]
+        given = dict(attributes)
+        user_id = given.pop("id", None)
+        given.setdefault("accountEnabled", True)
+        given.setdefault("usageLocation", "US")
+        given.setdefault("mailNickname", given["userPrincipalName"].partition("@")[0][:64])
+        version = tenant.directory.create(new_user(tenant, given, service=True), user_id)
+        return render(version.state, PROPERTIES)
+
+    def replay(self, tenant_id: str, user_id: str, count: int = 1, change_type: str = "updated") -> int:
+        """Queue `count` notifications about a user without a change; returns how many were queued."""
+        return self._deliveries.replay(tenant_id.lower(), user_id, count, change_type)
+
+    def send_lifecycle(
+        self, tenant_id: str, event: str = "reauthorizationRequired", subscription_id: str | None = None
+    ) -> int:
+        """Queue a lifecycle notification, known event or not; returns how many were queued."""
+        return self._lifecycle.send(self._cloud.tenants[tenant_id.lower()], event, subscription_id)
+
+    # -- assembly -----------------------------------------------------------------------------------------------
+
+    def _assemble(self, mint: TokenMint, session: aiohttp.ClientSession) -> Graph:
+        graph = Graph(self._cloud, mint)
+        # delta before users: /users/delta would read as a user called delta
+        graph.add_routes(Delta(self._cloud).routes())
+        graph.add_routes(Users(self._cloud, Listings(self._cloud)).routes())
+        graph.add_routes(Licences(self._cloud).routes())
+        graph.add_routes(Batch(self._cloud, graph).routes())
+        graph.add_routes(Subscriptions(self._cloud, Handshakes(self._cloud, session), self._deliveries).routes())
+        return graph
+
+    async def _serve(self, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        # not a TCPSite: it cannot say how long a client that never answers a TLS close is waited for
+        goodbye = _TLS_GOODBYE_S if tls is not None else None
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(_protocols(runner), host, port, ssl=tls, ssl_shutdown_timeout=goodbye)
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+
+def _session(authority: trustme.CA) -> aiohttp.ClientSession:
+    """The client side of handshakes and deliveries: trusts public CAs and, as their stand-in, the sandbox's own."""
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    connector = aiohttp.TCPConnector(ssl=trusted, limit=0)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=60),
+        skip_auto_headers=["User-Agent"],
+        trust_env=False,
+    )
+
+
+def _protocols(runner: web.AppRunner) -> web.Server:
+    if runner.server is None:
+        raise RuntimeError("the runner was not set up")
+    return runner.server
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

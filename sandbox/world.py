@@ -1,0 +1,144 @@
+"""The whole sandbox as one object: simulated Microsoft, simulated Syncro, control API, seeded with a scenario.
+
+`World.open` starts it on free (or given) ports and stops it at the end of the block; `run_sandbox` keeps it up until
+SIGINT or SIGTERM. Everything lives in memory, save the throw-away certificates in the data folder.
+Next: `sandbox/README.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox.clock import SandboxClock
+from sandbox.control import Control
+from sandbox.microsoft import Microsoft
+from sandbox.seeds import SCENARIOS, seed_customer, seed_tenant
+from sandbox.story.shapes import Company
+from sandbox.syncro import Syncro
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports to listen on; 0 means any free one."""
+
+    login: int = 0
+    graph: int = 0
+    syncro: int = 0
+    control: int = 0
+
+
+@dataclass(slots=True)
+class World:
+    """The running vendors. `customer_ids` maps tenant id -> customer id for the companies of the scenario."""
+
+    microsoft: Microsoft
+    syncro: Syncro
+    control: Control
+    companies: tuple[Company, ...]
+    customer_ids: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    @asynccontextmanager
+    async def open(
+        data_dir: Path,
+        scenario: str = "default",
+        ports: Ports | None = None,
+        host: str = "127.0.0.1",
+        seed: int | None = None,
+    ) -> AsyncIterator[World]:
+        """Start everything; ValueError for an unknown scenario, OSError for a port that is taken.
+
+        `seed` makes the chances of the delivery engine (delays, duplicates, disorder) repeatable.
+        """
+        if scenario not in SCENARIOS:
+            raise ValueError(f"unknown scenario {scenario!r}; known: {', '.join(SCENARIOS)}")
+        wanted = ports or Ports()
+        clock = SandboxClock()
+        microsoft = Microsoft(data_dir, clock=clock, seed=seed)
+        syncro = Syncro(now=clock.now)
+        world = World(microsoft, syncro, Control(microsoft, syncro), SCENARIOS[scenario])
+        world._seed()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(microsoft.stop)
+            await microsoft.start(host=host, login_port=wanted.login, graph_port=wanted.graph)
+            stack.push_async_callback(syncro.stop)
+            await syncro.start(host, wanted.syncro)
+            stack.push_async_callback(world.control.stop)
+            await world.control.start(host, wanted.control)
+            yield world
+
+    def info(self) -> dict[str, Any]:
+        """Addresses (without a path), credentials, tenants and the customers that stand for them, in one order."""
+        return {
+            "login": self.microsoft.login_url,
+            "graph": self.microsoft.graph_url,
+            "syncro": self.syncro.url,
+            "control": self.control.url,
+            "ca_file": str(self.microsoft.ca_file),
+            "tenants": [
+                {"id": one.tenant_id, "name": one.name, "domain": one.domain, "users": len(one.people)}
+                for one in self.companies
+            ],
+            "customers": [
+                {"id": self.customer_ids[one.tenant_id], "name": one.name, "tenant_id": one.tenant_id}
+                for one in self.companies
+            ],
+            "app_id": self.microsoft.app_id,
+            "app_secret": self.microsoft.app_secret,
+            "syncro_token": self.syncro.token.secret,
+        }
+
+    def _seed(self) -> None:
+        for company in self.companies:
+            seed_tenant(self.microsoft, company)
+            self.customer_ids[company.tenant_id] = seed_customer(self.syncro, company).id
+        self.syncro.settle_index()
+
+
+async def run_sandbox(
+    data_dir: Path | None = None,
+    as_json: bool = False,
+    scenario: str = "default",
+    ports: Ports | None = None,
+    write: Callable[[str], None] | None = None,
+) -> int:
+    """Start, tell the addresses, stay up until SIGINT or SIGTERM; gives the exit code 0."""
+    say = write or _print
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    try:
+        with tempfile.TemporaryDirectory(prefix="entra-syncro-sandbox-") as scratch:
+            async with World.open(data_dir or Path(scratch), scenario, ports) as world:
+                say(json.dumps(world.info()) if as_json else readable(world.info()))
+                await stop.wait()
+    finally:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(signum)
+    return 0
+
+
+def readable(info: dict[str, Any]) -> str:
+    """The same facts for a person."""
+    names = ("login", "graph", "syncro", "control", "ca_file", "app_id", "app_secret", "syncro_token")
+    lines = ["The sandbox is up. Stop it with Ctrl-C.", ""]
+    lines += [f"  {name:<13} {info[name]}" for name in names]
+    lines += ["", "  tenant (users) and its customer"]
+    for tenant, customer in zip(info["tenants"], info["customers"], strict=True):
+        lines.append(f"  {tenant['id']}  {tenant['name']} ({tenant['users']})  ->  customer {customer['id']}")
+    return "\n".join(lines)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
