@@ -106,18 +106,34 @@ class RetryPolicy(_Frozen):
     enough for a user that Graph has not replicated yet.
     """
 
-    rungs: tuple[float, ...] = (10.0, 60.0, 300.0, 1800.0, 7200.0)  # seconds
-    max_attempts: int = 15
-    uncounted_delay: float = 2.0  # seconds: a lease is held elsewhere or the pace is spent
-    jitter_floor: float = 0.8  # a delay is 80-100 % of its rung
+    rungs: tuple[float, ...] = Field(
+        (10.0, 60.0, 300.0, 1800.0, 7200.0),
+        min_length=1,
+        description="Waits between attempts; the last repeats, in seconds.",
+    )
+    max_attempts: int = Field(15, ge=1, description="Failed attempts before a change is given up (a number).")
+    uncounted_delay: float = Field(
+        2.0, ge=0, description="Wait when another worker holds the customer or the pace is spent, in seconds."
+    )
+    jitter_floor: float = Field(
+        0.8, ge=0, le=1, description="A wait is drawn between this share of its rung and the whole rung (0 to 1)."
+    )
 
 
 class CoalescePolicy(_Frozen):
     """How hints for one user gather before a look (seconds)."""
 
-    first_window: float = 2.0
-    last_window: float = 30.0
-    covered_after: float = 1.0  # a read must begin this long after a hint to answer it
-    confirm_after: float = 60.0  # a live look that changed nothing is confirmed once, from Graph only
-    waiting_per_tenant: int = 50  # beyond it the rest moves to the backfill lane
-    slots: int = 8  # deliveries held at once (prefetch)
+    first_window: float = Field(2.0, ge=0, description="How long the first hint for a user waits for more, in seconds.")
+    last_window: float = Field(30.0, ge=0, description="The longest such wait while hints keep coming, in seconds.")
+    covered_after: float = Field(
+        1.0, ge=0, description="A read must begin this long after a hint to answer it, in seconds."
+    )
+    confirm_after: float = Field(
+        60.0, gt=0, description="When a look that changed nothing is confirmed once, from Graph only, in seconds."
+    )
+    waiting_per_tenant: int = Field(
+        50,
+        ge=1,
+        description="Users of one tenant that may wait for a live look; the rest takes the slow lane (a number).",
+    )
+    slots: int = Field(8, ge=1, le=64, description="Deliveries held at once per lane (a number).")

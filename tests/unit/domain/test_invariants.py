@@ -109,7 +109,7 @@ def test_planning_against_a_creation_gives_no_change(user: DirectoryUser, policy
     assert isinstance(planned_for(person, apply_to(Contact(5, 7), result.changes), policy), NoChange)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(users, max_size=4, unique_by=lambda each: each.id), st.lists(contacts, max_size=4), policies)
 def test_nothing_ever_raises(people: list[DirectoryUser], cards: list[Contact], policy: SyncPolicy) -> None:
     answers = assign(people, cards, {}, policy)
@@ -190,7 +190,7 @@ def outcomes(tenancy: Tenancy) -> dict[str, object]:
     return {user_id: getattr(each, "reason", type(each)) for user_id, each in tenancy.full_pass().items()}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tenancies())
 def test_two_users_never_claim_one_contact(tenancy: Tenancy) -> None:
     answers = assign(tenancy.users, tenancy.contacts.values(), tenancy.links, tenancy.policy)
@@ -198,14 +198,14 @@ def test_two_users_never_claim_one_contact(tenancy: Tenancy) -> None:
     assert set(found.values()) <= {1}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tenancies())
 def test_the_joint_answer_is_the_answer_of_each(tenancy: Tenancy) -> None:
     answers = assign(tenancy.users, tenancy.contacts.values(), tenancy.links, tenancy.policy)
     assert answers == {user.id: tenancy.answer(user) for user in tenancy.users}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(tenancies(), st.data())
 def test_duplicates_and_order_of_hints_do_not_matter_after_one_full_pass(tenancy: Tenancy, data: st.DataObject) -> None:
     people = list(tenancy.users)
@@ -223,7 +223,7 @@ def test_duplicates_and_order_of_hints_do_not_matter_after_one_full_pass(tenancy
     assert in_order.writes == written, "a second full pass writes nothing"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tenancies())
 def test_a_hint_that_comes_twice_is_one_hint(tenancy: Tenancy) -> None:
     once, twice = copy_of(tenancy), copy_of(tenancy)
@@ -235,7 +235,7 @@ def test_a_hint_that_comes_twice_is_one_hint(tenancy: Tenancy) -> None:
     assert once.writes == twice.writes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tenancies())
 def test_a_pinned_contact_is_never_written(tenancy: Tenancy) -> None:
     pinned = {

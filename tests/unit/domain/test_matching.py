@@ -205,6 +205,13 @@ def test_an_administrators_second_account_does_not_keep_its_owner_from_being_cre
     assert asked(answer(admin, [], rivals=[ANNA])) == (ConflictReason.SEVERAL_USERS, {})
 
 
+def test_two_excluded_accounts_with_one_mail_do_not_race_for_it_through_their_sign_in_names() -> None:
+    pair = [a_user(each, mail=MAIL, user_principal_name=f"{each}@upn.example", sku_ids=()) for each in ("u1", "u2")]
+    contacts = [a_contact(1, email="u1@upn.example"), a_contact(2, email="u2@upn.example")]
+    for user in pair:
+        assert asked(answer(user, contacts, rivals=pair))[0] is ConflictReason.SEVERAL_USERS
+
+
 def test_a_user_is_no_rival_of_itself() -> None:
     assert found(answer(ANNA, [a_contact(1, email=MAIL)], rivals=[ANNA])) == (1, Level.MAIL)
 
