@@ -1,0 +1,259 @@
+"""Every error that Graph and its login service answer with, as one of our three families. Pure; nothing is fetched.
+
+`family` reads status, headers and error body; `login_family` reads the error document of a token request. Codes come
+first, messages only where Graph gives no other sign. No message of theirs passes on: it may quote names and addresses.
+Next: `shared/adapters/graph/caller.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.adapters.graph.wire import SERVICE
+from shared.adapters.http import retry_after
+from shared.adapters.lenient import mapping, text
+from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Transient
+
+LOGIN = "login"
+RESYNC = "resync_required"  # a delta token is void: begin a full round
+PAGE_EXPIRED = "page_token_expired"  # a listing's next link is void: begin the listing anew
+NOT_FOUND = "not_found"
+
+# "Operation: Create; Exception: [Status Code: Unauthorized; Reason: ...]": a backend's answer inside Graph's.
+_WRAPPER = re.compile(r"Operation: \w+; Exception: \[Status Code: (\w+)")
+_GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+_STATUS_NAMES = {
+    "BadRequest": 400,
+    "Unauthorized": 401,
+    "Forbidden": 403,
+    "NotFound": 404,
+    "RequestTimeout": 408,
+    "Conflict": 409,
+    "Gone": 410,
+    "TooManyRequests": 429,
+    "InternalServerError": 500,
+    "NotImplemented": 501,
+    "BadGateway": 502,
+    "ServiceUnavailable": 503,
+    "GatewayTimeout": 504,
+}
+_BUSY = frozenset({408, 423, 424, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """An error answer, unwrapped. `code` and `message` are lower case, for comparing only."""
+
+    status: int
+    headers: Mapping[str, str]
+    code: str
+    message: str
+    tenant: str
+
+    def says(self, *fragments: str) -> bool:
+        return any(fragment in self.message for fragment in fragments)
+
+    def transient(self, code: str) -> Transient:
+        return Transient(SERVICE, code, self._detail, retry_after=retry_after(self.headers))
+
+    def permanent(self, code: str) -> Permanent:
+        return Permanent(SERVICE, code, self._detail)
+
+    def tenant_stops(self, code: str) -> StopTheLine:
+        return StopTheLine(SERVICE, code, self._detail, scope=Scope.TENANT, retry_after=retry_after(self.headers))
+
+    @property
+    def _detail(self) -> str:
+        return f"status {self.status}, tenant {self.tenant}"
+
+
+def family(status: int, headers: Mapping[str, str], body: object, tenant: str) -> SyncError:
+    """The error behind an answer that was no success. `body` is the parsed JSON or None; header names lower case."""
+    fault = _Fault(
+        status=true_status(status, body),
+        headers=headers,
+        code=_part(body, "code").lower(),
+        message=_part(body, "message").lower(),
+        tenant=tenant,
+    )
+    if _is_resync(fault):
+        return fault.transient(RESYNC)
+    if fault.code == "directory_expiredpagetoken":
+        return fault.transient(PAGE_EXPIRED)
+    if fault.code == "directory_objectnotfound":  # "Unable to read the company information": a fresh object
+        return fault.transient("not_replicated")
+    return _by_status(fault)
+
+
+def true_status(status: int, body: object) -> int:
+    """The status inside the wrapper grammar if there is one, unless the outer one already says "come again"."""
+    wrapped = _WRAPPER.search(_part(body, "message"))
+    if wrapped is None or status in _BUSY or status >= 500:
+        return status
+    return _STATUS_NAMES.get(wrapped.group(1), status)
+
+
+def existing_id(body: object) -> str | None:
+    """The subscription that a 409 names, None when it names none. The only message that has to be parsed."""
+    found = _GUID.search(_part(body, "message"))
+    return found.group(0).lower() if found else None
+
+
+def worst(errors: list[SyncError]) -> SyncError:
+    """One error for a whole batch: what stops the line, else what may be waited for (the longest), else the first."""
+    stops = [error for error in errors if isinstance(error, StopTheLine)]
+    waits = [error for error in errors if isinstance(error, Transient)]
+    if stops:
+        return stops[0]
+    if waits:
+        return max(waits, key=lambda error: error.retry_after or 0.0)
+    return errors[0]
+
+
+def _part(body: object, name: str) -> str:
+    error = mapping(body).get("error")
+    return text(mapping(error).get(name)) or ""
+
+
+def _is_resync(fault: _Fault) -> bool:
+    """Sheet 5.2: one class, whatever the status. Page tokens of a listing expire by a code of their own."""
+    if fault.status == 410:
+        return True
+    expired = "expired" in fault.code and "token" in fault.code and "page" not in fault.code
+    return fault.status in (400, 404) and (fault.code in ("syncstatenotfound", "resyncrequired") or expired)
+
+
+def _by_status(fault: _Fault) -> SyncError:  # noqa: C901 - one line a status, a table in the only form mypy can read
+    match fault.status:
+        case 400:
+            return _bad_request(fault)
+        case 401:
+            return _unauthorized(fault)
+        case 403:
+            return _forbidden(fault)
+        case 404:
+            return fault.permanent(NOT_FOUND)
+        case 409:
+            return fault.permanent("already_exists")
+        case 429:
+            return fault.transient("throttled")
+        case 501:
+            return fault.permanent("not_supported")
+        case 509:
+            return fault.transient("bandwidth_exceeded")
+        case status if status in _BUSY:
+            return fault.transient("try_again")
+        case status if status >= 500:
+            return fault.transient("service_fault")
+        case status if status >= 400:
+            return fault.permanent("refused")
+        case _:  # a redirect or a success where none was expected: something stands between us and Graph
+            return fault.transient("unexpected_status")
+
+
+# Fragments of 400 messages about subscriptions (sheet 1.7), first hit wins.
+_BAD_REQUESTS: tuple[tuple[str, str], ...] = (
+    ("response must exactly match", "handshake_mismatch"),
+    ("could not establish trust relationship", "handshake_untrusted"),
+    ("connection was closed", "handshake_tls"),
+    ("latestsupportedtlsversion", "tls_version_refused"),
+    ("invalid 'changetype'", "change_type_refused"),
+    ("beyond allowed max", "expiration_too_far"),
+    ("expiration can only be", "expiration_too_far"),
+    ("must contain either the 'expirationdatetime'", "empty_renewal"),
+)
+
+
+def _bad_request(fault: _Fault) -> SyncError:
+    for fragment, code in _BAD_REQUESTS:
+        if fault.says(fragment):
+            return fault.permanent(code)
+    if fault.says("subscription validation request"):
+        return _handshake(fault)
+    return fault.permanent("unsupported_query" if fault.code == "request_unsupportedquery" else "bad_request")
+
+
+def _handshake(fault: _Fault) -> SyncError:
+    """Our own door did not answer Microsoft as it must: closed by a filter (a person), or not up yet (wait)."""
+    if fault.says("timed out"):
+        return fault.transient("handshake_timed_out")
+    if fault.says("'forbidden'", "'unauthorized'", "'notfound'", "'methodnotallowed'", "'badrequest'"):
+        return fault.permanent("handshake_refused")
+    return fault.transient("handshake_failed")
+
+
+def _unauthorized(fault: _Fault) -> SyncError:
+    if _claims_wanted(fault):
+        return fault.tenant_stops("conditional_access")
+    if fault.code == "invalidauthenticationtoken":
+        return fault.transient("token_refused")
+    # Right after consent the first subscription gets this though the token is right: minutes of retrying cure it. A
+    # role that is really missing shows in the token (`Directory.prove`).
+    return fault.transient("not_yet_authorized")
+
+
+def _forbidden(fault: _Fault) -> SyncError:
+    if _claims_wanted(fault):
+        return fault.tenant_stops("conditional_access")
+    if fault.code == "authorization_requestdenied":
+        return fault.tenant_stops("permission_missing")
+    if fault.says("quota", "limit", "exceed"):
+        return fault.permanent("quota")
+    if fault.code == "extensionerror":  # a backend's own 403 was an intermittent fault of the service
+        return fault.transient("forbidden_for_now")
+    return fault.tenant_stops("forbidden")
+
+
+def _claims_wanted(fault: _Fault) -> bool:
+    return "insufficient_claims" in fault.headers.get("www-authenticate", "") or fault.code == "insufficient_claims"
+
+
+# --- the login service (sheet 9.1) ---------------------------------------------------------------------------------
+
+_TENANT_CODES: Mapping[int, str] = {
+    700016: "consent_missing",
+    7000229: "consent_missing",
+    65001: "consent_missing",
+    65004: "consent_declined",
+    90002: "tenant_unknown",
+    90072: "tenant_unknown",
+    53003: "blocked_by_policy",
+    50105: "not_assigned",
+    7000112: "app_disabled",
+}
+_ACCOUNT_CODES: Mapping[int, str] = {
+    7000215: "secret_wrong",
+    7000222: "secret_expired",
+    700027: "certificate_refused",
+}
+# Login is throttled, loops or cannot reach its own directory.
+_WAIT_CODES = frozenset({50196, 90006, 90033, 90055})
+_WAIT_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+
+
+def login_family(body: object, tenant: str) -> SyncError:
+    """The error behind a refused token request: numeric `error_codes` first, then the OAuth `error`."""
+    error = text(mapping(body).get("error")) or ""
+    listed = mapping(body).get("error_codes")
+    codes = [code for code in listed if isinstance(code, int)] if isinstance(listed, list) else []
+    for code in codes:
+        if code in _TENANT_CODES:
+            return login_stops(_TENANT_CODES[code], tenant, f"AADSTS{code}")
+        if code in _ACCOUNT_CODES:
+            return _account_stops(_ACCOUNT_CODES[code], f"AADSTS{code}")
+    if error in _WAIT_ERRORS or not error or not _WAIT_CODES.isdisjoint(codes):
+        return Transient(LOGIN, "login_unavailable", f"tenant {tenant}")
+    sign = f"AADSTS{codes[0]}" if codes else "no code"
+    if error == "invalid_client":
+        return _account_stops("credential_refused", sign)
+    return login_stops("login_refused", tenant, sign)
+
+
+def login_stops(code: str, tenant: str, sign: str) -> StopTheLine:
+    return StopTheLine(LOGIN, code, f"{sign}, tenant {tenant}", scope=Scope.TENANT)
+
+
+def _account_stops(code: str, sign: str) -> StopTheLine:
+    return StopTheLine(LOGIN, code, f"{sign}: our own credential, every tenant", scope=Scope.ACCOUNT)
