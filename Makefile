@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo test check unit lint types contracts bench lock clean
+.PHONY: help demo test check unit lint types contracts bench docs lock clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: check ## everything: check, then contract, integration and end-to-end test
 
 bench: $(VENV)/.dev ## figures on this machine; reports go to build/
 	@$(BIN)/python -m tests.bench
+
+docs: $(VENV)/.dev ## renew docs/settings.md from the settings
+	@$(BIN)/python deploy/settings_page.py
 
 lock: ## renew both lock files (needs uv)
 	$(UV_COMPILE) pyproject.toml --extra install -o requirements.lock
