@@ -1,0 +1,116 @@
+"""From a plan to its outcome: approvals and conflicts in the ledger, creations that may not be hasty, links.
+
+Decides only whether the plan may be carried out now; what is written is the plan's business, and the write itself
+is `worker/apply.py`'s.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.domain.changes import Conflict, CreateContact, NoChange, NotYet, Plan, UpdateContact, row_digest
+from shared.domain.contact import Contact
+from shared.domain.errors import Ambiguous, Transient
+from shared.domain.outcome import Held, NotReplicated, Outcome, Synced
+from shared.domain.records import Link
+from shared.ports import Written
+from worker.apply import Applier, Turn
+from worker.listings import Listings
+from worker.look import Cause
+from worker.marks import Marks
+from worker.parts import WorkerPorts, WorkerSettings
+
+CHANGED_SINCE = "changed since the approval: approve a new preview"
+
+
+class Carrier:
+    def __init__(self, ports: WorkerPorts, settings: WorkerSettings, marks: Marks, listings: Listings) -> None:
+        self._ports = ports
+        self._quiet = timedelta(seconds=settings.creation_quiet)
+        self._listings = listings
+        self._applier = Applier(ports.contacts, ports.journal, ports.links, marks, ports.clock)
+
+    async def carry_out(
+        self,
+        cause: Cause,
+        turn: Turn,
+        plan: Plan,
+        fresh: Contact | None,
+        *,
+        listed: datetime | None = None,
+        calls: int = 0,
+    ) -> Outcome:
+        """`fresh`: the contact as just read. `listed`: when the listing began. `calls`: what it cost."""
+        await self._note_conflict(plan)
+        match plan:
+            case CreateContact() | UpdateContact():
+                if not await self._may_write(plan):
+                    return Held(CHANGED_SINCE, owed=False)
+                before = turn.allowance.spent
+                written = await self._write(cause, turn, plan, fresh, listed)
+                self._listings.lay_in(written.contact)
+                await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
+                spent = turn.allowance.spent
+                return Synced(plan, calls + spent, spent - before, written.unstuck)
+            case NoChange(contact_id=int()):
+                await self._in_step(plan)
+            case NotYet():
+                return NotReplicated()
+            case _:
+                pass  # excluded, pinned or a conflict: nothing to do in Syncro
+        return Synced(plan, calls + turn.allowance.spent)
+
+    async def _write(
+        self,
+        cause: Cause,
+        turn: Turn,
+        plan: CreateContact | UpdateContact,
+        fresh: Contact | None,
+        listed: datetime | None,
+    ) -> Written:
+        if isinstance(plan, CreateContact):
+            return await self._create(cause, turn, plan, listed)
+        if fresh is None or fresh.id != plan.contact_id:  # it matched another contact once the first was read anew
+            raise Transient("syncro", "listing_outdated", "the listing and a single read disagree")
+        await self._link(plan.customer_id, plan.user_id, plan.contact_id, plan.link)
+        return await self._applier.update(turn, plan, fresh, cause)
+
+    async def _create(self, cause: Cause, turn: Turn, plan: CreateContact, listed: datetime | None) -> Written:
+        await self._not_hasty(plan, listed)
+        try:
+            return await self._applier.create(turn, plan, cause)
+        except Ambiguous as error:
+            self._listings.forget(plan.customer_id)
+            wait = self._quiet.total_seconds()
+            raise Transient(error.service, "creation_unanswered", error.detail, retry_after=wait) from error
+
+    async def _not_hasty(self, plan: CreateContact, listed: datetime | None) -> None:
+        """A creation whose end is not known may still show up: only a listing begun long after it tells."""
+        begun = await self._ports.journal.open_creation(plan.customer_id, plan.user_id)
+        if begun is None:
+            return
+        left = begun.intended_at + self._quiet - (listed or begun.intended_at)
+        if left > timedelta(0):
+            self._listings.forget(plan.customer_id)
+            raise Transient("syncro", "creation_open", retry_after=left.total_seconds(), counted=False)
+
+    async def _may_write(self, plan: CreateContact | UpdateContact) -> bool:
+        """An approval covers the row that was shown; a user without an open row is ordinary."""
+        approved = await self._ports.approvals.approved_row(plan.customer_id, plan.user_id)
+        return approved is None or approved == row_digest(plan)
+
+    async def _in_step(self, plan: NoChange) -> None:
+        """Nothing to write, so the approved row is carried out (maybe just before a crash)."""
+        if plan.contact_id is not None:
+            await self._link(plan.customer_id, plan.user_id, plan.contact_id, plan.link)
+        await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
+
+    async def _link(self, customer_id: int, user_id: str, contact_id: int, how: str) -> None:
+        if how != "link":
+            await self._ports.links.link(Link(customer_id, user_id, contact_id, how, self._ports.clock.now()))
+
+    async def _note_conflict(self, plan: Plan) -> None:
+        if isinstance(plan, Conflict):
+            await self._ports.conflicts.open(plan, self._ports.clock.now())
+        else:
+            await self._ports.conflicts.close(plan.customer_id, plan.user_id)

@@ -1,0 +1,208 @@
+"""One user at one customer: pace, lease, fresh contact, match, plan, apply. What comes back is an `Outcome`.
+
+A linked user costs one read of its contact (and one write if something changed). An unlinked one needs the
+customer's whole listing first, outside the lease; everything that decides is read again under it. No error of the
+three families leaves here. Next: `worker/carry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import structlog
+
+from shared.domain.changes import Plan, UpdateContact
+from shared.domain.contact import Contact
+from shared.domain.errors import SyncError, Transient
+from shared.domain.matching import Found, Match, contested_addresses, match
+from shared.domain.messages import Lane
+from shared.domain.outcome import Failed, Outcome
+from shared.domain.plan import plan
+from shared.domain.policy import SyncPolicy
+from shared.domain.user import AnyUser, DirectoryUser
+from worker.apply import Turn
+from worker.carry import Carrier
+from worker.listings import Listings, Snapshot
+from worker.look import Cause
+from worker.marks import Marks
+from worker.parts import WorkerPorts, WorkerSettings
+
+log = structlog.get_logger("worker")
+_VENDORS = frozenset({"graph", "login", "syncro"})
+_CALLS = 2  # GET and PUT, or POST and the PUT that follows it
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is fixed for one attempt."""
+
+    user: AnyUser
+    customer_id: int
+    cause: Cause
+    policy: SyncPolicy
+    lacking: frozenset[str]  # custom fields that Syncro does not have
+    today: date  # what a new "since" carries
+
+
+class CustomerLook:
+    def __init__(self, ports: WorkerPorts, settings: WorkerSettings, lane: Lane, marks: Marks) -> None:
+        self._ports = ports
+        self._settings = settings
+        self._lane = lane
+        self._marks = marks
+        self._listings = Listings(
+            ports.contacts,
+            ports.pace,
+            ports.clock,
+            lane,
+            pace_wait=settings.pace_wait,
+            ttl=settings.creation_quiet,
+        )
+        self._carrier = Carrier(ports, settings, marks, self._listings)
+
+    async def look(self, user: AnyUser, customer_id: int, cause: Cause) -> Outcome:
+        try:
+            policy = await self._ports.policies.policy(customer_id)
+            lacking = await self._marks.lacking(customer_id)
+            case = Case(user, customer_id, cause, policy, lacking, await self._today(customer_id, user.id))
+            return await self._by_link(case) or await self._by_listing(case)
+        except SyncError as error:
+            return Failed(blame(error))
+
+    # --- a linked user ------------------------------------------------------------------------------------------
+
+    async def _by_link(self, case: Case) -> Outcome | None:
+        """None: there is no link, or its contact is gone."""
+        if await self._ports.links.of_user(case.customer_id, case.user.id) is None:
+            return None
+        async with self._turn(case) as turn:
+            link = await self._ports.links.of_user(case.customer_id, case.user.id)  # only under the lease it counts
+            return await self._at_contact(case, turn, link.contact_id) if link else None
+
+    async def _at_contact(self, case: Case, turn: Turn, contact_id: int) -> Outcome | None:
+        contact = await self._ports.contacts.get(turn.allowance, contact_id)
+        if contact is None:
+            return None
+        linked = {contact_id: case.user.id}
+        found = match(case.user, [contact], link=contact_id, linked=linked, rivals=(), policy=case.policy)
+        return await self._carrier.carry_out(case.cause, turn, self._plan(case, found), contact)
+
+    # --- an unlinked user ---------------------------------------------------------------------------------------
+
+    async def _by_listing(self, case: Case) -> Outcome:
+        snapshot, calls = await self._listings.of(case.customer_id, since=case.cause.taken_at)
+        rivals = await self._rivals(case, snapshot)
+        async with self._turn(case) as turn:
+            outcome = await self._newly_linked(case, turn, snapshot)
+            if outcome is not None:
+                return outcome
+            decided = await self._decide(case, snapshot, rivals)
+            fresh = None
+            if isinstance(decided, UpdateContact):
+                fresh = await self._fresh(case, turn, snapshot, decided.contact_id)
+                decided = await self._decide(case, snapshot, rivals)
+            return await self._carrier.carry_out(case.cause, turn, decided, fresh, listed=snapshot.began, calls=calls)
+
+    async def _newly_linked(self, case: Case, turn: Turn, snapshot: Snapshot) -> Outcome | None:
+        """Another worker linked this user meanwhile, or its old link leads nowhere and ends here."""
+        link = await self._ports.links.of_user(case.customer_id, case.user.id)
+        if link is None:
+            return None
+        outcome = await self._at_contact(case, turn, link.contact_id)
+        if outcome is None and link.contact_id in snapshot.contacts:
+            raise self._outdated(case.customer_id)
+        if outcome is None:
+            await self._ports.links.unlink(case.customer_id, case.user.id)
+        return outcome
+
+    async def _decide(self, case: Case, snapshot: Snapshot, rivals: Sequence[DirectoryUser]) -> Plan:
+        found = match(
+            case.user,
+            snapshot.contacts.values(),
+            link=None,
+            linked=await self._linked(case.customer_id),
+            rivals=rivals,
+            policy=case.policy,
+            created_by_us=await self._created(case),
+        )
+        if isinstance(found, Found) and found.duplicates:
+            log.warning("duplicate_contacts", customer_id=case.customer_id, user_id=case.user.id, ids=found.duplicates)
+        return self._plan(case, found)
+
+    async def _rivals(self, case: Case, snapshot: Snapshot) -> Sequence[DirectoryUser]:
+        """Other users with a claim to the same addresses: the answer must not depend on who came first."""
+        addresses = contested_addresses(
+            case.user,
+            snapshot.contacts.values(),
+            link=None,
+            linked=await self._linked(case.customer_id),
+            policy=case.policy,
+        )
+        found: dict[str, DirectoryUser] = {}
+        for address in addresses:
+            claimants = await self._ports.directory.claimants(case.cause.tenant_id, address)
+            found.update({user.id: user for user in claimants})
+        return tuple(found.values())
+
+    async def _fresh(self, case: Case, turn: Turn, snapshot: Snapshot, contact_id: int) -> Contact:
+        """The contact as it is now, laid into the listing, so that the plan is made anew from it."""
+        fresh = await self._ports.contacts.get(turn.allowance, contact_id)
+        if fresh is None:
+            raise self._outdated(case.customer_id)
+        snapshot.contacts[contact_id] = fresh
+        return fresh
+
+    def _outdated(self, customer_id: int) -> Transient:
+        self._listings.forget(customer_id)
+        return Transient("syncro", "listing_outdated", "the listing and a single read disagree")
+
+    # --- what both need -----------------------------------------------------------------------------------------
+
+    async def _today(self, customer_id: int, user_id: str) -> date:
+        """A row that a person approved keeps the date that its preview showed, however late it is carried out."""
+        approvals = self._ports.approvals
+        approved = await approvals.approved_row(customer_id, user_id)
+        proposal = await approvals.latest(customer_id) if approved is not None else None
+        is_shown = proposal is not None and proposal.rows.get(user_id) == approved
+        return (proposal.proposed_at if proposal is not None and is_shown else self._ports.clock.now()).date()
+
+    async def _linked(self, customer_id: int) -> Mapping[int, str]:
+        return {link.contact_id: link.user_id for link in await self._ports.links.of_customer(customer_id)}
+
+    async def _created(self, case: Case) -> Collection[int]:
+        """Contacts that our journal made for this user: of several the lowest is adopted, the others reported."""
+        entries = await self._ports.journal.entries(customer_id=case.customer_id, user_id=case.user.id)
+        return {entry.contact_id for entry in entries if entry.action == "create" and entry.contact_id is not None}
+
+    def _plan(self, case: Case, found: Match) -> Plan:
+        return plan(
+            case.user,
+            found,
+            customer_id=case.customer_id,
+            facts=None,  # reports are read once a night, never for one hint
+            policy=case.policy,
+            today=case.today,
+            missing_fields=case.lacking,
+        )
+
+    @asynccontextmanager
+    async def _turn(self, case: Case) -> AsyncIterator[Turn]:
+        """Calls first, then the lease: nobody sits on a customer while waiting for the pace."""
+        settings, lane = self._settings, self._lane
+        async with (
+            self._ports.pace.reserve(_CALLS, lane, wait=settings.pace_wait) as allowance,
+            self._ports.leases.hold(
+                f"customer:{case.customer_id}", ttl=settings.lease_ttl, wait=settings.lease_wait, lane=lane
+            ) as lease,
+        ):
+            yield Turn(allowance, lease, self._settings.write_takes)
+
+
+def blame(error: SyncError) -> SyncError:
+    """Trouble with our own stores is nobody's failure: it must never burn a hint into a dead letter."""
+    if isinstance(error, Transient) and error.service not in _VENDORS:
+        return Transient(error.service, error.code, error.detail, retry_after=error.retry_after, counted=False)
+    return error

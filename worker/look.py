@@ -1,0 +1,74 @@
+"""A look at one user, before and after: why it is made (`Cause`), and what it gave (`Look`). Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.changes import CreateContact, UpdateContact
+from shared.domain.messages import Reason, UsersTouched
+from shared.domain.outcome import Covered, Outcome, Synced
+
+NOBODY = 0  # stands for the customer in an outcome that none was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """`taken_at` is when the newest of the hints was taken: a listing for a creation begins after it.
+
+    `confirm` asks for Entra alone, as long as it says what it said before.
+    """
+
+    tenant_id: str
+    user_id: str
+    reason: Reason
+    trace_id: str
+    run_id: str | None
+    attempt: int
+    noticed_at: datetime
+    taken_at: datetime
+    confirm: bool = False
+
+
+def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime) -> Cause:
+    """Several hints, one look: the oldest one names it, and only when all are confirms is it one."""
+    first = min(messages, key=lambda message: (message.confirm, message.noticed_at))
+    return Cause(
+        tenant_id=first.tenant_id,
+        user_id=user_id,
+        reason=first.reason,
+        trace_id=first.trace_id,
+        run_id=first.run_id,
+        attempt=first.attempt,
+        noticed_at=first.noticed_at,
+        taken_at=taken_at,
+        confirm=first.confirm,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at one user gave, per customer of the tenant. `read_at` is when the directory read began."""
+
+    user_id: str
+    outcomes: Mapping[int, Outcome]
+    read_at: datetime
+
+    @property
+    def succeeded(self) -> bool:
+        """Every customer is in step as far as this read goes."""
+        return all(isinstance(outcome, Synced | Covered) for outcome in self.outcomes.values())
+
+    @property
+    def quiet(self) -> bool:
+        """Everything went well and nothing had changed: Entra may have answered with yesterday."""
+        return bool(self.outcomes) and all(
+            isinstance(outcome, Synced) and not isinstance(outcome.plan, CreateContact | UpdateContact)
+            for outcome in self.outcomes.values()
+        )
+
+
+def covered(user_id: str, at: datetime) -> Look:
+    """No look was needed."""
+    return Look(user_id, {NOBODY: Covered()}, at)

@@ -1,0 +1,107 @@
+"""What the worker is built from: the ports it needs and the few numbers it is set to.
+
+Only `shared.runtime.wiring` (through `worker.service.build`) and the tests fill these in. Next: `worker/service.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.domain.policy import CoalescePolicy, RetryPolicy
+from shared.ports import (
+    Account,
+    Approvals,
+    Clock,
+    Conflicts,
+    Connections,
+    Contacts,
+    DeadLetters,
+    Directory,
+    Inbox,
+    Journal,
+    Leases,
+    Links,
+    Memory,
+    OwedMarks,
+    Pace,
+    Policies,
+    Publisher,
+    Runs,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPorts:
+    clock: Clock
+    publisher: Publisher
+    inbox: Inbox
+    leases: Leases
+    pace: Pace
+    memory: Memory
+    directory: Directory
+    contacts: Contacts
+    account: Account
+    connections: Connections
+    policies: Policies
+    approvals: Approvals
+    links: Links
+    owed: OwedMarks
+    journal: Journal
+    dead_letters: DeadLetters
+    conflicts: Conflicts
+    runs: Runs
+
+
+@dataclass(frozen=True, slots=True)
+class LookReport:
+    """One attempt at one user and customer, for the log and the metrics: ids and field names, never a value.
+
+    `outcome` is one of a closed set (`worker.report`); `age` is how long ago the hint was noticed (seconds).
+    """
+
+    event: str  # "user_synced" | "user_failed"
+    lane: str
+    tenant_id: str
+    user_id: str
+    customer_id: int | None
+    reason: str
+    outcome: str
+    fields: tuple[str, ...]
+    calls: int
+    writes: int
+    ms: int
+    age: float
+    attempt: int
+    trace_id: str
+    run_id: str | None
+    code: str | None = None
+
+
+def _ignore(_: LookReport) -> None:
+    """Nobody counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """`fingerprint_key` keys the digests in Memory, so that they say nothing about a person. Times in seconds."""
+
+    fingerprint_key: bytes
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    coalesce: CoalescePolicy = field(default_factory=CoalescePolicy)
+    in_flight: int = 4  # users looked at once per lane, each of another tenant; keep it below `coalesce.slots`
+    slice: float = 5.0  # one tenant's turn while others wait; also how old a directory read may be when acted on
+    drain: float = 15.0  # shutdown waits this long for looks in flight
+    lease_ttl: float = 30.0
+    write_takes: float = 15.0  # longest a write may take: the lease must last as long when one is sent
+    lease_wait: float = 10.0
+    pace_wait: float = 60.0
+    creation_quiet: float = 300.0  # no second POST within this time of one whose end is not known
+    missing_for_good: float = 3600.0  # missing twice this far apart: deleted
+    probe_first: float = 5.0  # account stop: first probe, doubling ...
+    probe_last: float = 300.0  # ... up to this
+    owed_every: float = 10.0
+    owed_backoff: float = 300.0  # after a full pass that failed
+    jitter: Callable[[], float] = random.random
+    on_look: Callable[[LookReport], None] = _ignore

@@ -1,0 +1,154 @@
+"""Users of one tenant: read together from Entra, then looked at one by one for every customer of the tenant.
+
+What is read is as old as `Reading.began`, and only a look that began with it may answer a hint. Nothing is written
+for a customer that is not approved: it is owed a full pass instead. Next: `worker/customer.py`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+
+import structlog
+
+from shared.domain.errors import Permanent, SyncError
+from shared.domain.messages import Lane, UsersTouched
+from shared.domain.outcome import Covered, Failed, Held, NotReplicated, Outcome, Synced
+from shared.domain.records import Connection, ConnectionStatus
+from shared.domain.user import AnyUser, Deleted, Missing, UserRead
+from worker.customer import CustomerLook, blame
+from worker.look import NOBODY, Cause, Look, cause_of
+from worker.marks import Marks
+from worker.parts import WorkerPorts, WorkerSettings
+from worker.report import report
+from worker.weather import Weather
+
+log = structlog.get_logger("worker")
+TOGETHER = 20  # users that one $batch call reads
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What Entra said about some users, `began` (wall) and `began_at` (monotonic) before the call."""
+
+    tenant_id: str
+    began: datetime
+    began_at: float
+    connections: Sequence[Connection] = ()
+    users: Mapping[str, UserRead] = field(default_factory=dict)
+    error: SyncError | None = None
+
+
+class Sync:
+    def __init__(self, ports: WorkerPorts, settings: WorkerSettings, lane: Lane) -> None:
+        self._ports = ports
+        self._settings = settings
+        self._lane = lane
+        self.marks = Marks(ports.memory, ports.clock, settings.fingerprint_key)
+        self._customers = CustomerLook(ports, settings, lane, self.marks)
+        self._weather = Weather()
+
+    async def sync_users(self, message: UsersTouched) -> Mapping[tuple[int, str], Outcome]:
+        """All users of one message, (customer id, user id) -> outcome. For callers without a queue."""
+        taken_at = self._ports.clock.now()
+        outcomes: dict[tuple[int, str], Outcome] = {}
+        for start in range(0, len(message.user_ids), TOGETHER):
+            reading = await self.read(message.tenant_id, message.user_ids[start : start + TOGETHER])
+            for user_id in message.user_ids[start : start + TOGETHER]:
+                look = await self.look(cause_of(user_id, [message], taken_at), reading)
+                outcomes |= {(customer_id, user_id): outcome for customer_id, outcome in look.outcomes.items()}
+        return outcomes
+
+    async def read(self, tenant_id: str, user_ids: Sequence[str]) -> Reading:
+        """One read for all of them; without an approved customer Entra is not even asked. Never raises SyncError."""
+        began, began_at = self._ports.clock.now(), self._ports.clock.monotonic()
+        connections: Sequence[Connection] = ()
+        try:
+            connections = await self._ports.connections.of_tenant(tenant_id)
+            if not any(connection.status is ConnectionStatus.APPROVED for connection in connections):
+                return Reading(tenant_id, began, began_at, connections)
+            users = await self._ports.directory.users(tenant_id, user_ids)
+        except SyncError as error:
+            return Reading(tenant_id, began, began_at, connections, error=blame(error))
+        return Reading(tenant_id, began, began_at, connections, users)
+
+    async def look(self, cause: Cause, reading: Reading) -> Look:
+        """One user at every customer of the tenant. Never raises SyncError: failures are outcomes."""
+        try:
+            outcomes = await self._outcomes(cause, reading)
+        except SyncError as error:  # from Memory: nothing of it is needed, but nothing is decided without it
+            outcomes = {NOBODY: Failed(blame(error))}
+        except Exception as error:
+            # A fault of ours must not take the lane down with it: it ends as a dead letter, for a person.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            fault = f"{type(error).__name__} at {where.name}:{where.lineno}"
+            outcomes = {NOBODY: Failed(Permanent("worker", "unexpected", fault))}
+        return Look(cause.user_id, outcomes, reading.began)
+
+    async def _outcomes(self, cause: Cause, reading: Reading) -> Mapping[int, Outcome]:
+        if reading.error is not None:
+            failed = Failed(reading.error)
+            return {c: self._say(cause, c, failed, reading) for c in _customers(reading)}
+        if not reading.connections:
+            return {NOBODY: self._say(cause, None, Held("no customer has this tenant", owed=False), reading)}
+        read = reading.users.get(cause.user_id)
+        if cause.confirm and read is not None and await self.marks.unchanged(cause.tenant_id, read):
+            return {NOBODY: self._say(cause, None, Covered(), reading)}
+        user = await self._conclude(cause, read) if read is not None else None
+        outcomes = {c.customer_id: await self._at_customer(c, user, cause, reading) for c in reading.connections}
+        if read is not None and all(isinstance(outcome, Synced) for outcome in outcomes.values()):
+            await self.marks.looked(cause.tenant_id, read, reading.began)
+        return outcomes
+
+    async def _at_customer(
+        self, connection: Connection, user: AnyUser | None, cause: Cause, reading: Reading
+    ) -> Outcome:
+        held = _held(connection.status)
+        if held is not None or user is None:
+            return self._say(cause, connection.customer_id, held or Covered(), reading)
+        if isinstance(user, Missing):
+            return self._say(cause, connection.customer_id, NotReplicated(), reading)
+        began = self._ports.clock.monotonic()
+        outcome = await self._customers.look(user, connection.customer_id, cause)
+        outcome = self._weather.judge(connection.customer_id, outcome)
+        return self._say(cause, connection.customer_id, outcome, reading, since=began)
+
+    async def _conclude(self, cause: Cause, read: UserRead) -> AnyUser:
+        """A user missing twice, an hour or more apart, is deleted for good; one miss says nothing."""
+        if not isinstance(read, Missing):
+            await self.marks.found(cause.tenant_id, cause.user_id)
+            return read
+        since = await self.marks.missing_since(cause.tenant_id, cause.user_id)
+        if (self._ports.clock.now() - since).total_seconds() < self._settings.missing_for_good:
+            return read
+        return Deleted(cause.user_id, since.date())
+
+    def _say(
+        self, cause: Cause, customer_id: int | None, outcome: Outcome, reading: Reading, since: float | None = None
+    ) -> Outcome:
+        clock = self._ports.clock
+        ms = round((clock.monotonic() - (reading.began_at if since is None else since)) * 1000)
+        age = (clock.now() - cause.noticed_at).total_seconds()
+        self._settings.on_look(report(cause, customer_id, outcome, lane=self._lane.value, ms=ms, age=age))
+        return outcome
+
+
+def _customers(reading: Reading) -> Sequence[int]:
+    return [connection.customer_id for connection in reading.connections] or [NOBODY]
+
+
+def _held(status: ConnectionStatus) -> Held | None:
+    match status:
+        case ConnectionStatus.APPROVED:
+            return None
+        case ConnectionStatus.PREVIEW:
+            return Held("waiting for approval", owed=True)
+        case ConnectionStatus.PAUSED:
+            return Held("paused", owed=True)
+        case ConnectionStatus.DISCONNECTED:
+            return Held("disconnected", owed=False)
+        case _:
+            assert_never(status)
