@@ -1,0 +1,1 @@
+"""Operator faces: see `console.operations`."""

@@ -1,0 +1,38 @@
+"""What every command starts with: the settings, and the operations wired to them.
+
+Commands are plain functions that call `operate`; errors become a sentence and an exit code in `console/cli/__init__`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+from console.cli.run import open_operator_ports
+from console.operations import OperatorPorts
+from shared.runtime.logging import configure_logging
+from shared.runtime.settings import Settings, load_settings
+
+Result = TypeVar("Result")
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Read once per command; `--config` names the file, else `entra-syncro.toml` in the working folder."""
+    config = context.find_root().params.get("config")
+    return load_settings(Path(config) if config else None)
+
+
+def operate(context: typer.Context, action: Callable[[OperatorPorts], Awaitable[Result]]) -> Result:
+    """Run one operation and close everything again."""
+    settings = settings_of(context)
+    configure_logging(settings.log, quiet=True)
+
+    async def go() -> Result:
+        async with open_operator_ports(settings) as ports:
+            return await action(ports)
+
+    return asyncio.run(go())

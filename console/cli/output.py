@@ -1,0 +1,146 @@
+"""How the command line speaks: tables for people, one JSON document for programs, one sentence for an error.
+
+Every reading command takes `--json`. Nothing else of ours writes to standard output.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Transient
+from shared.domain.records import ConnectionStatus
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+
+
+PIPE_WIDTH = 150  # characters of a line when nobody's terminal says how wide it is
+BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they turn the rest of a line round
+
+PLACES = {
+    "graph": "Microsoft Graph",
+    "login": "Microsoft sign-in",
+    "syncro": "Syncro",
+    "broker": "The queue",
+    "state": "The short-lived state",
+    "ledger": "The ledger",
+}
+CREDENTIALS = {
+    "login": "graph.app_id and graph.app_secret",
+    "syncro": "syncro.api_token and its permissions",
+}
+
+# What a ledger says of a connection, in the words of technicians (DESIGN 7).
+STATES = {
+    ConnectionStatus.PREVIEW: "waiting for approval",
+    ConnectionStatus.APPROVED: "approved",
+    ConnectionStatus.PAUSED: "paused",
+    ConnectionStatus.DISCONNECTED: "disconnected",
+}
+
+
+def stdout() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def plain(value: object) -> object:
+    """Dataclasses, enums, times and paths as JSON has them; bytes never leave."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {f.name: plain(getattr(value, f.name)) for f in fields if not isinstance(getattr(value, f.name), bytes)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items() if not isinstance(item, bytes)}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value if not isinstance(item, bytes)]
+    if isinstance(value, bytes):
+        return None
+    return value
+
+
+def print_json(value: object) -> None:
+    typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, whole: str | None = None
+) -> None:
+    """Values are printed as plain text: a name in square brackets is no markup.
+
+    `whole`: the column whose values are there to be copied, never broken into lines.
+    """
+    table = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column == whole)
+    for row in rows:
+        table.add_row(*(Text(harmless(str(cell))) for cell in row))
+    if table.row_count:
+        stdout().print(table)
+    else:
+        say(empty)
+
+
+def harmless(text: str) -> str:
+    """Names come from other people's directories: what would steer a terminal is replaced, all else stays."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _steers(each) else each for each in text)
+
+
+def _steers(each: str) -> bool:
+    return each in BIDI or (unicodedata.category(each) == "Cc" and each not in "\n\t")
+
+
+def say(sentence: str) -> None:
+    """One sentence, never broken into lines: commands and paths in it are there to be copied."""
+    stdout().print(Text(harmless(sentence)), soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    stderr().print(Text(harmless(sentence)), soft_wrap=True)
+
+
+def explain(error: SyncError) -> str:
+    """A vendor's or a store's failure for a technician: what it was, and who does what next."""
+    where = PLACES.get(error.service, error.service)
+    what = f"{where}: {(error.detail or error.code.replace('_', ' ')).rstrip('.')}."
+    return f"{what} {_what_next(error)}"
+
+
+def _what_next(error: SyncError) -> str:
+    match error:
+        case StopTheLine(scope=Scope.TENANT):
+            return "An administrator of the customer must grant consent to the app, then try again."
+        case StopTheLine(retry_after=float() | int() as seconds):
+            return f"Nothing was lost; try again in {max(1, round(seconds))} s."
+        case StopTheLine(service=service):
+            return f"Check {CREDENTIALS.get(service, 'the credentials')} in the settings, then try again."
+        case Transient(retry_after=float() | int() as seconds):
+            return f"Nothing was lost; try again in {max(1, round(seconds))} s."
+        case Transient():
+            return "Nothing was lost; try again in a moment."
+        case Permanent(code="unsupported_url" | "ledger_url", service=service):
+            return f"Correct {service}.url in the settings (ENTRA_SYNCRO_{service.upper()}__URL)."
+        case Permanent(service="ledger" | "state" | "broker" as service):
+            return f"Waiting will not help; see that {service}.url in the settings names the right place."
+        case _:
+            return "Waiting will not help; entra-syncro status shows what is connected, the log has the details."

@@ -1,0 +1,133 @@
+"""`entra-syncro preview`: the full plan for one customer, before anything is written.
+
+One row per field that would change, with before, after and why; then who is left out and why. Ends with the
+approval code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, assert_never
+
+import typer
+
+from console import operations
+from console.cli.context import operate
+from console.cli.output import Json, plain, print_json, print_table, say, stdout
+from console.operations import ShownPreview
+from shared.domain.changes import (
+    Candidate,
+    Conflict,
+    CreateContact,
+    Excluded,
+    NoChange,
+    NotYet,
+    Pinned,
+    UpdateContact,
+)
+from shared.domain.preview import PreviewRow
+
+WIDE = 120  # characters, below which five columns fold too often to be read
+Line = tuple[str, str, str, str, str]  # contact (on its first line only), field, before, after, why
+
+
+def preview(
+    context: typer.Context,
+    customer: Annotated[int, typer.Option(help="Syncro's number of the customer.")],
+    as_json: Json = False,
+) -> None:
+    """Show what would be written for a customer. Writes nothing."""
+    shown = operate(context, lambda ports: operations.preview(ports, customer))
+    if as_json:
+        print_json(document(shown))
+        return
+    show(shown)
+
+
+def document(shown: ShownPreview) -> dict[str, object]:
+    """The JSON form: every user once, with the changes that its plan holds."""
+    return {
+        "customer_id": shown.preview.customer_id,
+        "customer_name": shown.connection.customer_name,
+        "approval_code": shown.preview.code,
+        "summary": dict(shown.preview.summary),
+        "saved_contacts": str(shown.saved_contacts),
+        "users": [
+            {"user": row.user_label, "contact": row.contact_label, "kind": type(row.plan).__name__, **_plain(row)}
+            for row in shown.preview.rows
+        ],
+    }
+
+
+def _plain(row: PreviewRow) -> dict[str, object]:
+    content = plain(row.plan)
+    assert isinstance(content, dict)  # noqa: S101 - a plan is a dataclass, `plain` gives a dict for those
+    return content
+
+
+def show(shown: ShownPreview) -> None:
+    name = shown.connection.customer_name
+    rows = shown.preview.rows
+    show_changes(f"{name}: what would be written", rows, empty=f"{name}: nothing would be written.")
+    left_out = [line for row in rows if (line := left_out_line(row)) is not None]
+    if left_out:
+        print_table(f"{name}: left alone", ["user", "what", "why"], left_out, empty="")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in shown.preview.summary.items())
+    say(f"Users: {counts or 'none'}.")
+    say(f"The contacts as they are now were saved to {shown.saved_contacts}")
+    say(f"Approval code: {shown.preview.code}")
+    say(f"Next: entra-syncro customers approve {shown.preview.customer_id} {shown.preview.code}")
+
+
+def show_changes(title: str, rows: Sequence[PreviewRow], *, empty: str) -> None:
+    """Contact, field, before, after, why; on a narrow terminal the contact stands above and the why below."""
+    lines = [line for row in rows for line in change_lines(row)]
+    if not lines or stdout().width >= WIDE:
+        print_table(title, ["contact", "field", "before", "after", "why"], lines, empty=empty)
+        return
+    reasons = list(dict.fromkeys(why for *_, why in lines))
+    print_table(title, ["contact, field", "before", "after", "why"], narrow_lines(lines, reasons), empty=empty)
+    for number, reason in enumerate(reasons, 1):
+        say(f"why {number}: {reason}")
+
+
+def narrow_lines(lines: Sequence[Line], reasons: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
+    for contact, field, before, after, why in lines:
+        if contact:
+            yield (contact, "", "", "")
+        yield (f"  {field}", before, after, str(reasons.index(why) + 1))
+
+
+def change_lines(row: PreviewRow) -> Iterator[Line]:
+    match row.plan:
+        case CreateContact(changes=changes):
+            label = f"{row.user_label} (new)"
+        case UpdateContact(changes=changes):
+            label = row.contact_label or row.user_label
+        case _:
+            return
+    for number, change in enumerate(changes):
+        yield (label if number == 0 else "", change.field, change.before, change.after, change.why)
+
+
+def choices(candidates: Sequence[Candidate]) -> str:
+    """The contacts that a person may choose, and what speaks for each."""
+    return ", ".join(
+        f"contact {each.contact_id}" + (f" ({', '.join(each.because)})" if each.because else "") for each in candidates
+    )
+
+
+def left_out_line(row: PreviewRow) -> tuple[str, str, str] | None:
+    match row.plan:
+        case Excluded(reason=reason):
+            return (row.user_label, "no contact", reason.value)
+        case Conflict(reason=reason, candidates=candidates):
+            return (row.user_label, "a person must choose", f"{reason.value}: {choices(candidates)}")
+        case Pinned(contact_id=contact_id):
+            return (row.user_label, "locked contact", f"contact {contact_id} carries text in its lock field")
+        case NotYet():
+            return (row.user_label, "not yet known", "Entra does not show this user yet")
+        case CreateContact() | UpdateContact() | NoChange():
+            return None
+        case _:
+            assert_never(row.plan)

@@ -1,0 +1,195 @@
+"""Puts processes together: the one file that sees the receiver, the worker and the console at once.
+
+`run all` builds every service and hands them to the supervisor; `open_operator_ports` gives a command its ports.
+Rules live in the rooms, adapters in `shared/runtime/wiring.py`; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+from prometheus_client import CollectorRegistry
+
+import receiver.service
+import worker.service
+from console.operations import OperatorPorts
+from shared.domain.messages import Reason
+from shared.domain.preview import Preview
+from shared.runtime.health import Health
+from shared.runtime.logging import configure_logging
+from shared.runtime.metrics import Metrics
+from shared.runtime.settings import Settings, load_settings
+from shared.runtime.supervisor import Limits, Service, Supervisor
+from shared.runtime.wiring import Adapters, open_adapters
+from worker.counting import counting
+from worker.fullpass import FullPass
+from worker.parts import LookReport, WorkerPorts, WorkerSettings
+
+
+class Role(StrEnum):
+    """Which services a process runs. One machine needs only `all`."""
+
+    ALL = "all"
+    RECEIVER = "receiver"
+    WORKER = "worker"
+
+
+__all__ = ["LookReport", "Role", "open_operator_ports", "operator_ports", "run", "serve", "supervisor"]
+
+HEAD_START = 3.0  # seconds: the worker's own drain ends before the supervisor would cut it off while it settles
+GRAPH = ("graph.app_id", "graph.app_secret")
+SYNCRO = ("syncro.subdomain", "syncro.api_token")
+NEEDS = {Role.ALL: GRAPH + SYNCRO, Role.RECEIVER: GRAPH, Role.WORKER: GRAPH + SYNCRO}
+
+
+def run(
+    context: typer.Context,
+    role: Annotated[Role, typer.Argument(help="Which services: all, or the receiver or worker alone.")] = Role.ALL,
+) -> None:
+    """Run the services until SIGTERM or Ctrl-C."""
+    config = context.find_root().params.get("config")
+    settings = load_settings(Path(config) if config else None, needs=NEEDS[role])
+    configure_logging(settings.log, secrets=settings.secret_values())
+    sys.exit(uvloop.run(serve(settings, role)))
+
+
+async def serve(settings: Settings, role: Role) -> int:
+    """Open everything, run the services, close everything. Gives the exit code."""
+    async with open_adapters(settings) as adapters:
+        return await supervisor(settings, adapters, role).run()
+
+
+def supervisor(
+    settings: Settings,
+    adapters: Adapters,
+    role: Role = Role.ALL,
+    *,
+    on_look: Callable[[LookReport], None] | None = None,
+) -> Supervisor:
+    """Every service of this role, and the private site that outlives them. `on_look` also sees each look."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    health = Health()
+    watchers = [counting(metrics.worker), *([on_look] if on_look else [])]
+    services: list[Service] = []
+    if role is not Role.WORKER:
+        services += receiver_services(settings, adapters, metrics)
+    if role is not Role.RECEIVER:
+        services += worker.service.build(worker_ports(adapters), worker_settings(settings, watchers))
+    private = receiver.service.build_private(settings.private, health=health, registry=registry)
+    limits = Limits(unready=settings.shutdown.unready, drain=settings.shutdown.drain, settle=settings.shutdown.settle)
+    return Supervisor(services, health=health, lasting=[private], limits=limits)
+
+
+def receiver_services(settings: Settings, adapters: Adapters, metrics: Metrics) -> Sequence[Service]:
+    return receiver.service.build(
+        settings.receiver,
+        secrets=settings.client_state_secrets(),
+        publisher=adapters.broker,
+        probe=adapters.broker,
+        registrar=receiver.service.RegistrarPorts(
+            connections=adapters.ledger.connections,
+            reads=adapters.subscription_reads,
+            writes=adapters.subscription_writes,
+            memory=adapters.state.memory,
+            leases=adapters.state.leases,
+            inbox=adapters.broker,
+            owed=adapters.ledger.owed,
+            publisher=adapters.broker,
+        ),
+        clock=adapters.clock,
+        metrics=metrics,
+    )
+
+
+def worker_ports(adapters: Adapters) -> WorkerPorts:
+    ledger, state = adapters.ledger, adapters.state
+    return WorkerPorts(
+        clock=adapters.clock,
+        publisher=adapters.broker,
+        inbox=adapters.broker,
+        leases=state.leases,
+        pace=state.pace,
+        memory=state.memory,
+        directory=adapters.directory,
+        contacts=adapters.contacts,
+        account=adapters.account,
+        connections=ledger.connections,
+        policies=ledger.policies,
+        approvals=ledger.approvals,
+        links=ledger.links,
+        owed=ledger.owed,
+        journal=ledger.journal,
+        dead_letters=ledger.dead_letters,
+        conflicts=ledger.conflicts,
+        runs=ledger.runs,
+    )
+
+
+def worker_settings(settings: Settings, watchers: Sequence[Callable[[LookReport], None]] = ()) -> WorkerSettings:
+    def tell(look: LookReport) -> None:
+        for watcher in watchers:
+            watcher(look)
+
+    # Every worker of a deployment must make the same fingerprints; all of them know the Syncro token.
+    token = settings.syncro.api_token.get_secret_value().encode()
+    return WorkerSettings(
+        fingerprint_key=hmac.digest(token, b"entra-syncro fingerprint", "sha256"),
+        retry=settings.retry,
+        coalesce=settings.coalesce,
+        drain=max(1.0, settings.shutdown.drain - HEAD_START),
+        in_flight=settings.worker.in_flight,
+        lease_ttl=settings.worker.lease_ttl,
+        write_takes=settings.syncro.timeout,
+        lease_wait=settings.worker.lease_wait,
+        pace_wait=settings.worker.pace_wait,
+        on_look=tell,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPasses:
+    """The worker's full pass, as the operations know it (`console.operations.Passes`)."""
+
+    full_pass: FullPass
+
+    async def preview(self, customer_id: int) -> Preview:
+        return (await self.full_pass.preview(customer_id)).preview
+
+    async def begin(self, customer_id: int, *, reason: Reason, run_id: str) -> int:
+        return (await self.full_pass.full_pass(customer_id, reason=reason, run_id=run_id)).published
+
+
+def operator_ports(settings: Settings, adapters: Adapters) -> OperatorPorts:
+    ledger = adapters.ledger
+    return OperatorPorts(
+        clock=adapters.clock,
+        publisher=adapters.broker,
+        depths=adapters.broker,
+        pace=adapters.state.pace,
+        directory=adapters.directory,
+        syncro_customers=adapters.syncro_customers,
+        connections=ledger.connections,
+        approvals=ledger.approvals,
+        owed=ledger.owed,
+        dead_letters=ledger.dead_letters,
+        conflicts=ledger.conflicts,
+        runs=ledger.runs,
+        passes=WorkerPasses(FullPass(worker_ports(adapters), worker_settings(settings))),
+        data_dir=settings.data_dir,
+    )
+
+
+@asynccontextmanager
+async def open_operator_ports(settings: Settings) -> AsyncIterator[OperatorPorts]:
+    async with open_adapters(settings) as adapters:
+        yield operator_ports(settings, adapters)

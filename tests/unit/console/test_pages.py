@@ -1,0 +1,95 @@
+"""Pages of the reading commands at 80 columns: what must be copied is whole, and each says what to do next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from console.cli import output
+from console.operations import Status
+from shared.domain.records import Connection, ConnectionStatus, Owed
+from tests.support.clock import START
+from tests.support.desk import a_body, a_letter
+from tests.support.receiver import TENANT, guid
+
+Page = Callable[..., str]
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Page:
+    """Run a command's function on an answer, without settings or ports."""
+
+    def show(module: str, command: str, answer: object, **options: object) -> str:
+        monkeypatch.setattr(output, "PIPE_WIDTH", 80)
+        loaded: Any = sys.modules[module]  # the package's own names are the commands
+        monkeypatch.setattr(loaded, "operate", lambda context, action: answer)
+        getattr(loaded, command)(None, **options)
+        return capsys.readouterr().out
+
+    return show
+
+
+def connection(customer_id: int, status: ConnectionStatus) -> Connection:
+    return Connection(customer_id, f"Customer {customer_id} of a long name", TENANT, status, START, START)
+
+
+EVERY_STATE = [connection(34288070 + n, status) for n, status in enumerate(ConnectionStatus)]
+
+
+def seen(**facts: Any) -> Status:
+    nothing = Status(connections=EVERY_STATE, waiting={"live": 0}, owed=[], failed_changes=0, conflicts=0)
+    return replace(nothing, **facts)
+
+
+def test_a_list_of_customers_keeps_tenants_whole_and_speaks_of_approval(page: Page) -> None:
+    shown = page("console.cli.customers", "list_", EVERY_STATE)
+    assert shown.count(TENANT) == len(EVERY_STATE)
+    assert "waiting for" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert [c["tenant_id"] for c in json.loads(page("console.cli.customers", "list_", EVERY_STATE, as_json=True))]
+
+
+def test_failed_changes_keep_their_ids_whole_and_name_the_next_command(page: Page) -> None:
+    letters = [replace(a_letter("0a" * 16, a_body()), user_ids=(guid(1), guid(2)))]
+    shown = page("console.cli.letters", "list_", letters)
+    assert all(text in shown for text in ("0a" * 16, guid(1), guid(2)))
+    assert "entra-syncro dead-letters replay" in shown
+    assert max(len(line) for line in shown.splitlines()[:-1]) <= 80
+    assert "body" not in json.loads(page("console.cli.letters", "list_", letters, as_json=True))[0]
+
+
+def test_settled_changes_ask_for_nothing(page: Page) -> None:
+    assert "replay ID" not in page("console.cli.letters", "list_", [a_letter("l1", b"", "replayed")], everything=True)
+
+
+def test_status_tells_whose_turn_it_is(page: Page) -> None:
+    owed = [Owed(EVERY_STATE[1].customer_id, 1, "no answer", START)]
+    shown = page("console.cli.status", "status", seen(owed=owed, waiting={"live": 2, "backfill": 1, "dead": 0}))
+    first = EVERY_STATE[0].customer_id
+    assert "yours: look at" in shown  # the cell goes on below
+    assert f"Waiting for approval: 1. Begin with: entra-syncro preview --customer {first}\n" in shown
+    assert "not yet" in shown
+    assert "Waiting: 2 changes, 1 full sync." in shown
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"failed_changes": 3}, "Failed changes: 3. Look at them: entra-syncro dead-letters list"),
+        ({"conflicts": 2}, "Users that wait for a person's choice: 2."),
+        ({"connections": []}, "entra-syncro customers connect"),
+        ({}, "Waiting: nothing."),
+    ],
+)
+def test_status_names_the_command_for_what_it_found(page: Page, facts: dict[str, Any], words: str) -> None:
+    assert words in page("console.cli.status", "status", seen(**facts))
+
+
+def test_replaying_nothing_says_so(page: Page) -> None:
+    assert "No failed change can be tried again" in page("console.cli.letters", "replay", [], everything=True)
+    assert page("console.cli.letters", "replay", [], everything=True, as_json=True) == "[]\n"

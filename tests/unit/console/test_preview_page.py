@@ -1,0 +1,127 @@
+"""The preview as a person and as a program sees it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from console.cli import output
+from console.cli.output import plain
+from console.cli.preview import document, left_out_line, show
+from console.operations import ShownPreview
+from shared.domain.changes import (
+    Candidate,
+    Conflict,
+    ConflictReason,
+    Excluded,
+    ExclusionReason,
+    NoChange,
+    NotYet,
+    Pinned,
+    Plan,
+)
+from shared.domain.contact import Contact
+from shared.domain.preview import Preview, PreviewRow
+from shared.domain.records import Connection, ConnectionStatus
+from tests.support.clock import START
+from tests.support.desk import CUSTOMER, a_creation, an_update
+from tests.support.receiver import TENANT
+
+CONFLICT = Conflict("u3", CUSTOMER, ConflictReason.SEVERAL_CONTACTS, (Candidate(5, ("name",)), Candidate(6, ())))
+EVERY_PLAN: Sequence[Plan] = (
+    an_update(),
+    a_creation(),
+    CONFLICT,
+    Excluded("u4", CUSTOMER, ExclusionReason.GUEST),
+    Pinned("u5", CUSTOMER, 9),
+    NotYet("u6", CUSTOMER),
+    NoChange("u7", CUSTOMER, 10),
+)
+
+
+def shown(plans: Sequence[Plan] = EVERY_PLAN, contact: str = "[bold]Zoë[/]") -> ShownPreview:
+    rows = tuple(PreviewRow(f"User {plan.user_id}", contact, plan) for plan in plans)
+    tied = Connection(CUSTOMER, "Contoso", TENANT, ConnectionStatus.PREVIEW, START, START)
+    return ShownPreview(tied, Preview(CUSTOMER, rows, (Contact(1, CUSTOMER, name="kept out"),)), Path("saved.csv"))
+
+
+def printed(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: ShownPreview) -> str:
+    monkeypatch.setattr(output, "PIPE_WIDTH", width)
+    show(what)
+    return capsys.readouterr().out
+
+
+def test_the_document_names_every_user_once_with_its_changes() -> None:
+    made = json.loads(json.dumps(plain(document(shown()))))
+    assert made["customer_id"] == CUSTOMER
+    assert made["customer_name"] == "Contoso"
+    assert made["approval_code"] == shown().preview.code
+    assert made["summary"] == dict(shown().preview.summary)
+    assert made["saved_contacts"] == "saved.csv"
+    assert [user["kind"] for user in made["users"]] == [type(plan).__name__ for plan in EVERY_PLAN]
+    change = made["users"][0]["changes"][0]
+    assert (change["field"], change["before"], change["after"]) == ("phone", "", "+1 217 555 0111")
+    assert change["why"]
+    assert made["users"][2]["candidates"][0]["contact_id"] == 5
+
+
+def test_the_document_holds_no_contact_that_is_left_as_it_is() -> None:
+    assert "kept out" not in json.dumps(plain(document(shown())))
+
+
+@pytest.mark.parametrize("width", [80, 100, 150])
+def test_a_page_shows_field_before_after_and_why_and_ends_with_the_next_command(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = printed(width, monkeypatch, capsys, shown())
+    for words in ("contact", "field", "before", "after", "why", "[bold]Zoë[/]", "User u2 (new)", "+1 217 555 0111"):
+        assert words in page
+    assert "businessPhones" in page
+    code = shown().preview.code
+    assert page.rstrip().splitlines()[-1] == f"Next: entra-syncro customers approve {CUSTOMER} {code}"
+    assert f"Approval code: {code}" in page
+    assert max(len(line) for line in page.splitlines() if line[:1] in "│┃┏┡└") <= width
+
+
+def test_on_80_columns_every_change_is_one_line_and_each_why_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = [an_update(f"u{n}", n, f"+1 217 555 01{n}") for n in range(10, 20)]
+    page = printed(80, monkeypatch, capsys, shown(many))
+    assert page.count("filled from businessPhones") == 1
+    assert sum("  phone" in line and "+1 217" in line for line in page.splitlines()) == len(many)
+
+
+def test_those_left_alone_are_listed_with_their_reason(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = printed(150, monkeypatch, capsys, shown())
+    for words in (
+        "is a guest",
+        "a person must choose",
+        "contact 5 (name), contact 6",
+        "locked contact",
+        "contact 9",
+        "not yet known",
+    ):
+        assert words in page
+    assert "User u7" not in page
+
+
+def test_nothing_to_write_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Contoso: nothing would be written." in printed(80, monkeypatch, capsys, shown([]))
+
+
+def test_no_word_of_the_inside_reaches_the_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = printed(150, monkeypatch, capsys, shown()).lower()
+    assert not [word for word in ("digest", "lease", "lane", "rung", "quorum", "hint") if word in page.split()]
+
+
+@pytest.mark.parametrize("plan", [an_update(), a_creation(), NoChange("u7", CUSTOMER, 10)])
+def test_who_is_written_or_in_step_is_not_left_out(plan: Plan) -> None:
+    assert left_out_line(PreviewRow("User", "", plan)) is None
