@@ -47,7 +47,7 @@ class Control:
             self._runner = None
 
     def application(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(middlewares=[_in_json])
         table: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "/state", self._state),
             ("GET", "/switches", self._switches),
@@ -191,16 +191,25 @@ def _answering(handler: Handler) -> Callable[[web.Request], Awaitable[web.Respon
     async def answer(request: web.Request) -> web.Response:
         try:
             return web.json_response(await handler(request))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             return web.json_response({"error": str(error)}, status=400)
 
     return answer
 
 
+@web.middleware
+async def _in_json(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+    """A path or method that the table does not know is answered in JSON like every other mistake."""
+    try:
+        return await handler(request)
+    except web.HTTPException as no:
+        return web.json_response({"error": f"{request.method} {request.path}: {no.reason}"}, status=no.status)
+
+
 async def _body(request: web.Request, known: set[str] | None = None) -> dict[str, Any]:
     try:
         body = json.loads(await request.read() or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError("the body is not JSON") from error
     if not isinstance(body, dict):
         raise ValueError("the body is a JSON object")

@@ -23,7 +23,12 @@ def state(microsoft: Microsoft, syncro: Syncro) -> dict[str, Any]:
     account = syncro.account
     return {
         "now": microsoft.clock.now().isoformat(),
-        "addresses": {"login": microsoft.login_url, "graph": microsoft.graph_url, "syncro": syncro.url},
+        "addresses": {
+            "login": microsoft.login_url,
+            "graph": microsoft.graph_url,
+            "graph_tls": microsoft.graph_tls_url,
+            "syncro": syncro.url,
+        },
         "limits": limits(microsoft, syncro),
         "faults": faults(microsoft, syncro),
         "microsoft": {

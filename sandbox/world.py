@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -140,5 +141,12 @@ def readable(info: dict[str, Any]) -> str:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Best effort: a caller that closed its end of stdout wants a sandbox all the same."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError:
+        # the interpreter flushes once more at its end and would turn the exit code into 120
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

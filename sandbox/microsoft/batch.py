@@ -62,6 +62,7 @@ class Batch:
             tenant=request.tenant,
             identity=request.identity,
             version=request.version,
+            base=request.base,
             batched=True,
         )
         client_id = headers.get("client-request-id", str(uuid.uuid4()))
@@ -97,9 +98,11 @@ def _check_item(item: Any, earlier: set[str]) -> None:
         isinstance(item.get(name), str) and item[name] for name in ("id", "method", "url")
     ):
         raise bad_request("Invalid batch payload format.", "BadRequest")
+    if not isinstance(item.get("headers") or {}, dict) or not _are_names(item.get("dependsOn") or []):
+        raise bad_request("Invalid batch payload format.", "BadRequest")
     if item["id"] in earlier:
         raise bad_request(f"Duplicate request id '{item['id']}' in the batch payload.", "BadRequest")
-    if item["method"].upper() not in _METHODS or "://" in item["url"].partition("?")[0]:
+    if item["method"].upper() not in _METHODS or _is_absolute(item["url"]):
         raise bad_request(f"Invalid method or url of batch request '{item['id']}'.", "BadRequest")
     names = {str(name).lower() for name in item.get("headers") or {}}
     if item.get("body") is not None and "content-type" not in names:
@@ -108,3 +111,12 @@ def _check_item(item: Any, earlier: set[str]) -> None:
         )
     if any(name not in earlier for name in item.get("dependsOn") or ()):
         raise bad_request(f"Request '{item['id']}' depends on a request that does not precede it.", "BadRequest")
+
+
+def _are_names(given: Any) -> bool:
+    return isinstance(given, list) and all(isinstance(name, str) for name in given)
+
+
+def _is_absolute(url: str) -> bool:
+    path = url.partition("?")[0]
+    return "://" in path or path.startswith("//")

@@ -18,7 +18,7 @@ from sandbox.microsoft.tenant import Tenant
 
 @dataclass(slots=True)
 class Cloud:
-    """`login_url` and `graph_url` are filled in by the start."""
+    """The three addresses are filled in by the start; `graph_tls_url` is the same Graph over TLS."""
 
     clock: SandboxClock
     switches: Switches
@@ -27,6 +27,7 @@ class Cloud:
     app_secret: str = field(default_factory=lambda: secrets.token_urlsafe(30))
     login_url: str = ""
     graph_url: str = ""
+    graph_tls_url: str = ""
     tenants: dict[str, Tenant] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
 

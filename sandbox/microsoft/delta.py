@@ -50,6 +50,7 @@ class Delta:
         if skip is not None:
             return self._page(request, self._known(request, skip))
         if not token:
+            _check_options(request)
             return self._page(request, self._start(request, full=True))
         if token.lower() == "latest":
             return self._page(request, self._start(request, full=False))
@@ -93,7 +94,7 @@ class Delta:
     def _page(self, request: GraphRequest, current: _Round) -> GraphResponse:
         scope = current.scope
         names = f"({scope.select})" if scope.select else ""
-        body: dict[str, Any] = {"@odata.context": f"{self._cloud.graph_url}/{request.version}/$metadata#users{names}"}
+        body: dict[str, Any] = {"@odata.context": f"{request.root}/$metadata#users{names}"}
         token = secrets.token_urlsafe(40)
         self._rounds[token] = replace(current, pages=current.pages[1:], born_at=self._cloud.clock.timestamp())
         if len(current.pages) > 1:
@@ -116,7 +117,14 @@ class Delta:
         return found
 
     def _base(self, request: GraphRequest) -> str:
-        return f"{self._cloud.graph_url}/{request.version}/users/delta"
+        return f"{request.root}/users/delta"
+
+
+def _check_options(request: GraphRequest) -> None:
+    """`$top` is ignored by the service, these are not."""
+    for name in ("$orderby", "$expand", "$search", "$skip"):
+        if name in request.query:
+            raise bad_request(f"'{name}' is not supported for delta queries on this resource.", "BadRequest")
 
 
 def _ids(text: str | None) -> frozenset[str] | None:

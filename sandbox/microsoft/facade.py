@@ -82,6 +82,11 @@ class Microsoft:
         return self._cloud.graph_url
 
     @property
+    def graph_tls_url(self) -> str:
+        """The same Graph over TLS; its answers link to itself."""
+        return self._cloud.graph_tls_url
+
+    @property
     def ca_file(self) -> Path:
         """The certificate of the throw-away CA behind `login_url`, PEM; written by the start."""
         return self._data_dir / "sandbox-ca.pem"
@@ -128,7 +133,7 @@ class Microsoft:
     # -- life ---------------------------------------------------------------------------------------------------
 
     async def start(self, host: str = "127.0.0.1", login_port: int = 0, graph_port: int = 0) -> None:
-        """Open both servers; port 0 takes a free one."""
+        """Open the servers; port 0 takes a free one. Graph over TLS always takes a free one."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.ca_file))
@@ -141,9 +146,9 @@ class Microsoft:
         graph = self._assemble(mint, self._session)
         server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(server_tls)
-        graph_app = web.Application(client_max_size=_MAX_BODY)
-        graph_app.router.add_route("*", "/{version:v1\\.0|beta}/{tail:.*}", graph.serve)
-        self._cloud.graph_url = f"http://{_host(host)}:{await self._serve(graph_app, host, graph_port, None)}"
+        self._cloud.graph_url = f"http://{_host(host)}:{await self._serve(_entry(graph), host, graph_port, None)}"
+        # some client libraries send a token over https only
+        self._cloud.graph_tls_url = f"https://{_host(host)}:{await self._serve(_entry(graph), host, 0, server_tls)}"
         login_port = await self._serve(Login(self._cloud, mint).application(), host, login_port, server_tls)
         self._cloud.login_url = f"https://{_host(host)}:{login_port}"
         self._watch = asyncio.create_task(self._lifecycle.run(), name="sandbox-lifecycle")
@@ -242,6 +247,12 @@ class Microsoft:
         server = await loop.create_server(_protocols(runner), host, port, ssl=tls, ssl_shutdown_timeout=goodbye)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
+
+
+def _entry(graph: Graph) -> web.Application:
+    app = web.Application(client_max_size=_MAX_BODY)
+    app.router.add_route("*", "/{tail:.*}", graph.serve)
+    return app
 
 
 def _session(authority: trustme.CA) -> aiohttp.ClientSession:

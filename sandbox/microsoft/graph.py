@@ -38,6 +38,8 @@ _DIAGNOSTIC = json.dumps(
     separators=(",", ":"),
 )
 
+_VERSIONS = ("v1.0", "beta")
+
 
 class DroppedError(Exception):
     """A fault that closes the connection instead of answering."""
@@ -56,7 +58,7 @@ class Graph:
         self._routes += routes
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """The aiohttp handler of everything under `/v1.0` and `/beta`."""
+        """The aiohttp handler of the whole host."""
         began = time.monotonic()
         request_id = str(uuid.uuid4())
         client_id = request.headers.get("client-request-id") or request_id
@@ -88,7 +90,7 @@ class Graph:
             route.cost,
             select=request.option("$select") is not None,
             expand=request.option("$expand") is not None,
-            top=int(top) if top is not None and top.isdigit() else None,
+            top=int(top) if top is not None and top.isdecimal() else None,
         )
         headers = self.throttle.charge(route.cost, units, request.tenant)
         request.params = params
@@ -137,7 +139,10 @@ class Graph:
             tenant=tenant,
             identity=identity,
             version=unquote(version),
+            base=self._cloud.graph_tls_url if request.secure else self._cloud.graph_url,
         )
+        if graph_request.version not in _VERSIONS:
+            raise bad_request(f"Invalid version: {graph_request.version}", "BadRequest")
         return await self.answer(graph_request)
 
     async def _delay_or_fail(self, request: GraphRequest) -> None:
@@ -162,7 +167,14 @@ class Graph:
             raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
         if request.segments[:1] == ("me",):
             raise bad_request("/me request is only valid with delegated authentication flow.", "BadRequest")
-        raise bad_request(f"Resource not found for the segment '{request.segments[-1]}'.", "BadRequest")
+        raise bad_request(f"Resource not found for the segment '{self._unknown(request.segments)}'.", "BadRequest")
+
+    def _unknown(self, segments: tuple[str, ...]) -> str:
+        """The first segment that leads nowhere; the last one of a path that only goes on further."""
+        for length in range(1, len(segments)):
+            if not any(route.begins_with(segments[:length]) for route in self._routes):
+                return segments[length - 1]
+        return segments[-1]
 
     def _record(self, tenant: str, method: str, path: str, status: int, began: float, *, batched: bool = False) -> None:
         duration = time.monotonic() - began
@@ -180,7 +192,7 @@ async def _body(request: web.Request) -> Any:
         )
     try:
         return json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise bad_request(
             "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid "
             "JSON format.",

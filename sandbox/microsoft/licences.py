@@ -38,7 +38,7 @@ class Licences:
         add, remove = _parameters(request.body)
         licences = _after(request.tenant, version.state, add, remove)
         request.tenant.directory.update(version.state["id"], {"assignedLicenses": licences})
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#users/$entity"
+        context = f"{request.root}/$metadata#users/$entity"
         newest = newest_user(request)
         return GraphResponse(200, {"@odata.context": context} | render(newest.state, DEFAULT_PROPERTIES))
 
@@ -58,22 +58,22 @@ class Licences:
             for sku in skus
             if sku is not None
         ]
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#users('{key}')/licenseDetails"
+        context = f"{request.root}/$metadata#users('{key}')/licenseDetails"
         return GraphResponse(200, {"@odata.context": context, "value": value})
 
     async def _skus(self, request: GraphRequest) -> GraphResponse:
         value = [_sku_json(request.tenant, sku) for sku in request.tenant.skus]
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#subscribedSkus"
+        context = f"{request.root}/$metadata#subscribedSkus"
         return GraphResponse(200, {"@odata.context": context, "value": value})
 
     async def _organizations(self, request: GraphRequest) -> GraphResponse:
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#organization"
+        context = f"{request.root}/$metadata#organization"
         return GraphResponse(200, {"@odata.context": context, "value": [_organization_json(request.tenant)]})
 
     async def _organization(self, request: GraphRequest) -> GraphResponse:
         if request.params["id"].lower() != request.tenant.tenant_id:
             raise not_found(request.params["id"])
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#organization/$entity"
+        context = f"{request.root}/$metadata#organization/$entity"
         return GraphResponse(200, {"@odata.context": context} | _organization_json(request.tenant))
 
 

@@ -1,4 +1,4 @@
-"""Pages of users: `$top`, `$select`, `$filter`, `$orderby`, `$count`, and next links that go stale.
+"""Pages of users: `$top`, `$select`, `$filter`, `$search`, `$orderby`, `$count`, and next links that go stale.
 
 The result is fixed when the first page is read; a next link carries an opaque page token that expires. Next: users.py.
 """
@@ -15,6 +15,7 @@ from sandbox.microsoft.errors import GraphError, bad_request, denied
 from sandbox.microsoft.odata import check_allowed, parse_filter
 from sandbox.microsoft.request import GraphRequest, GraphResponse
 from sandbox.microsoft.schema import DEFAULT_PROPERTIES, PROPERTIES, State, canonical, render, value_of
+from sandbox.microsoft.search import parse_search
 
 MAX_PAGE = 999
 DEFAULT_PAGE = 100
@@ -52,7 +53,7 @@ class Listings:
             offset=0,
             size=size,
             context=self.context(request, kind, single=False),
-            path=f"{self._cloud.graph_url}/{request.version}{request.path}",
+            path=f"{request.root}{request.path}",
             expires_at=self._expiry(),
         )
         return self._answer(page, count)
@@ -76,16 +77,17 @@ class Listings:
         chosen = request.option("$select")
         names = "(" + ",".join(_split(chosen)) + ")" if chosen else ""
         tail = "/$entity" if single else ""
-        return f"{self._cloud.graph_url}/{request.version}/$metadata#{kind}{names}{tail}"
+        return f"{request.root}/$metadata#{kind}{names}{tail}"
 
     def _wanted(self, request: GraphRequest) -> Any:
-        text = request.option("$filter")
+        text, search = request.option("$filter"), request.option("$search")
+        found = parse_search(search, request.eventual) if search is not None else _everybody
         if text is None:
-            return lambda state: True
+            return found
         wanted = parse_filter(text)
         counted = (request.option("$count") or "").lower() == "true"
         check_allowed(wanted, request.eventual and counted)
-        return wanted.predicate
+        return lambda state: found(state) and wanted.predicate(state)
 
     def _answer(self, page: _Page, count: int | None) -> GraphResponse:
         end = page.offset + page.size
@@ -103,6 +105,10 @@ class Listings:
 
     def _expiry(self) -> float:
         return self._cloud.clock.timestamp() + self._cloud.switches.page_token_life_s
+
+
+def _everybody(state: State) -> bool:
+    return True
 
 
 def selected(request: GraphRequest, *, in_list: bool) -> list[str]:
@@ -145,7 +151,7 @@ def page_size(request: GraphRequest, names: Sequence[str]) -> int:
     if text is None:
         return DEFAULT_PAGE
     limit = MAX_PAGE_WITH_SIGN_IN if "signInActivity" in names else MAX_PAGE
-    if not text.isdigit() or not 1 <= int(text) <= limit:
+    if not text.isdecimal() or not 1 <= int(text) <= limit:
         raise bad_request(
             f"Invalid page size specified: '{text}'. Must be between 1 and {limit} inclusive.",
             "Request_UnsupportedQuery",

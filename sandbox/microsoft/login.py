@@ -25,6 +25,7 @@ from sandbox.microsoft.tokens import TokenMint
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_NEVER_CACHED = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 _SHARED_AUTHORITIES = ("common", "organizations", "consumers")
 
 
@@ -48,6 +49,7 @@ class Login:
             web.get("/common/discovery/instance", self._instances),
             web.get("/{tenant}/discovery/v2.0/keys", self._keys),
             web.post("/{tenant}/oauth2/v2.0/token", self._token),
+            web.post("/{tenant}/oauth2/token", self._token_v1),
             web.get("/{tenant}/v2.0/adminconsent", self._admin_consent),
             web.get("/{tenant}/adminconsent", self._admin_consent),
         ]
@@ -130,19 +132,35 @@ class Login:
 
     async def _token(self, request: web.Request) -> web.Response:
         form = {key: str(value) for key, value in (await request.post()).items()}
-        name = request.match_info["tenant"]
         try:
-            tenant = self._entitled(name, form)
+            tenant = self._entitled(request.match_info["tenant"], form)
         except LoginError as error:
             return self._refusal(error)
+        life = self._cloud.switches.token_life_s
+        head = {"token_type": "Bearer", "expires_in": life, "ext_expires_in": life}
+        return web.json_response(head | {"access_token": self._issue(tenant)}, headers=_NEVER_CACHED)
+
+    async def _token_v1(self, request: web.Request) -> web.Response:
+        """The older endpoint: a `resource` instead of a scope, and every number of the answer as text."""
+        form = {key: str(value) for key, value in (await request.post()).items()}
+        resource = form.get("resource", "")
+        try:
+            if not resource:
+                raise login_error(900144, app="resource")
+            tenant = self._entitled(request.match_info["tenant"], form | {"scope": resource.rstrip("/") + "/.default"})
+        except LoginError as error:
+            return self._refusal(error)
+        life, now = self._cloud.switches.token_life_s, int(self._cloud.clock.timestamp())
+        head = {"token_type": "Bearer", "expires_in": str(life), "ext_expires_in": str(life)}
+        head |= {"expires_on": str(now + life), "not_before": str(now), "resource": resource}
+        return web.json_response(head | {"access_token": self._issue(tenant)}, headers=_NEVER_CACHED)
+
+    def _issue(self, tenant: Tenant) -> str:
         switches = self._cloud.switches
         issuer = f"https://sts.windows.net/{tenant.tenant_id}/"
-        token = self._mint.issue(
+        return self._mint.issue(
             tenant, self._cloud.app_id, issuer, switches.token_life_s, roleless=switches.roleless_tokens
         )
-        life = switches.token_life_s
-        body = {"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}
-        return web.json_response(body, headers={"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"})
 
     def _entitled(self, name: str, form: Mapping[str, str]) -> Tenant:
         """The tenant a token may be issued for, after every check in the vendor's order."""
@@ -193,7 +211,11 @@ class Login:
         resource, slash, default = scope.strip().rpartition("/")
         if not slash or default != ".default":
             raise login_error(1002012, app=scope)
-        if resource.rstrip("/") not in ("https://graph.microsoft.com", self._cloud.graph_url):
+        if resource.rstrip("/") not in (
+            "https://graph.microsoft.com",
+            self._cloud.graph_url,
+            self._cloud.graph_tls_url,
+        ):
             raise login_error(500011, app=resource)
 
     async def _admin_consent(self, request: web.Request) -> web.Response:

@@ -1,22 +1,27 @@
 """Graph's `$filter` on users: a small OData parser that yields a predicate, and the vendor's refusals.
 
-Knows eq, ne, in, not, and, or, parentheses, startsWith, endsWith and any() on collections. What needs the advanced
-query mode (`ConsistencyLevel: eventual` and `$count=true`) is marked, what is unknown is a 400. Next: listing.py.
+Knows eq, ne, in, not, and, or, parentheses, startsWith, endsWith, any() and $count on collections, and comparisons of
+dates. What needs the advanced query mode (`ConsistencyLevel: eventual` and `$count=true`) is marked, what is unknown is
+a 400. Next: listing.py.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.microsoft.errors import GraphError, bad_request
 from sandbox.microsoft.schema import State, canonical, kind_of, value_of
 
 Predicate = Callable[[State], bool]
+Compare = Callable[[Any, Any], Any]
 MAX_OR_CLAUSES = 15
-_TOKEN = re.compile(r"\s*(?:'((?:[^']|'')*)'|([()=,:/])|([^\s()=,:/']+))")
+_ORDER: dict[str, Compare] = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+_TOKEN = re.compile(r"\s*(?:'((?:[^']|'')*)'|([()=,:/])|(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?|[^\s()=,:/']+))")
 _NO_PLAIN_FILTER = {"mobilePhone", "businessPhones", "streetAddress", "postalCode", "officeLocation", "companyName"}
 
 
@@ -37,7 +42,10 @@ class _Literal:
 def parse_filter(text: str) -> Filter:
     """The filter of a `$filter` text; GraphError 400 when it cannot be read."""
     parser = _Parser(text)
-    predicate = parser.expression()
+    try:
+        predicate = parser.expression()
+    except RecursionError as error:
+        raise bad_request("The recursion limit has been exceeded.", "BadRequest") from error
     parser.finish()
     return Filter(predicate, parser.advanced, parser.alternatives)
 
@@ -97,21 +105,23 @@ class _Parser:
         return self._clause()
 
     def _clause(self) -> Predicate:
-        word = self._word()
-        if word.lower() in ("startswith", "endswith") and self._accept("("):
-            return self._text_function(word.lower())
-        name = self._property(word)
+        first = self._word()
+        if first.lower() in ("startswith", "endswith") and self._accept("("):
+            return self._text_function(first.lower())
+        name = self._property(first)
         if self._accept("/"):
-            return self._any(name)
-        operator = self._word().lower()
-        if operator == "in":
+            return self._count(name) if self._accept("$count") else self._any(name)
+        word = self._word().lower()
+        if word == "in":
             return self._in(name)
-        if operator not in ("eq", "ne"):
+        if word in _ORDER and kind_of(name) == "datetime":
+            return self._moment(name, _ORDER[word])
+        if word not in ("eq", "ne"):
             raise self._invalid()
         # these properties are filterable in the advanced mode only
-        self.advanced = self.advanced or operator == "ne" or name in _NO_PLAIN_FILTER
+        self.advanced = self.advanced or word == "ne" or name in _NO_PLAIN_FILTER
         wanted = self._literal(name)
-        return lambda state: _equal(value_of(state, name), wanted) == (operator == "eq")
+        return lambda state: _equal(value_of(state, name), wanted) == (word == "eq")
 
     def _text_function(self, function: str) -> Predicate:
         name = self._property(self._word())
@@ -131,6 +141,26 @@ class _Parser:
         self._expect(")")
         self.alternatives += len(values) if len(values) > 1 else 0
         return lambda state: any(_equal(value_of(state, name), value) for value in values)
+
+    def _count(self, name: str) -> Predicate:
+        """How many entries a collection has; served by the advanced mode only."""
+        compare = {"eq": operator.eq, "ne": operator.ne, **_ORDER}.get(self._word().lower())
+        number = self._word()
+        if compare is None or kind_of(name) not in ("strings", "objects") or not number.isdecimal():
+            raise self._invalid()
+        self.advanced = True
+        return lambda state: bool(compare(len(value_of(state, name)), int(number)))
+
+    def _moment(self, name: str, compare: Compare) -> Predicate:
+        wanted = _instant(self._literal(name))
+        if wanted is None:
+            raise self._invalid()
+
+        def holds(state: State) -> bool:
+            have = _instant(value_of(state, name))
+            return have is not None and bool(compare(have, wanted))
+
+        return holds
 
     def _any(self, name: str) -> Predicate:
         if self._word().lower() != "any" or kind_of(name) not in ("strings", "objects"):
@@ -226,6 +256,14 @@ def _tokens(text: str) -> list[str | _Literal]:
             tokens.append(match[2] or match[3])
         at = match.end()
     return tokens
+
+
+def _instant(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _equal(have: Any, wanted: Any) -> bool:

@@ -28,7 +28,10 @@ READ_ORGANIZATION = READ_USERS | {"Organization.Read.All"}
 
 @dataclass(slots=True)
 class GraphRequest:
-    """`path` is relative to the version and decoded by segment; header names are lower case."""
+    """`path` is relative to the version and decoded by segment; header names are lower case.
+
+    `base` is the host's address as the caller reached it: every link of the answer begins with it.
+    """
 
     method: str
     segments: tuple[str, ...]
@@ -38,12 +41,17 @@ class GraphRequest:
     tenant: Tenant
     identity: Identity
     version: str = "v1.0"
+    base: str = ""
     batched: bool = False
     params: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
         return "/" + "/".join(self.segments)
+
+    @property
+    def root(self) -> str:
+        return f"{self.base}/{self.version}"
 
     def option(self, name: str) -> str | None:
         """A system query option, with or without its dollar sign, in any case."""
@@ -78,9 +86,17 @@ class Route:
     cost: Cost
 
     def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
+        """The path's parameters if this is its route."""
         wanted = self.pattern.strip("/").split("/")
-        if len(wanted) != len(segments):
-            return None
+        return self._params(wanted, segments) if len(wanted) == len(segments) else None
+
+    def begins_with(self, segments: tuple[str, ...]) -> bool:
+        """Whether some longer or equal path of this route starts like this."""
+        wanted = self.pattern.strip("/").split("/")[: len(segments)]
+        return len(wanted) == len(segments) and self._params(wanted, segments) is not None
+
+    @staticmethod
+    def _params(wanted: list[str], segments: tuple[str, ...]) -> dict[str, str] | None:
         params: dict[str, str] = {}
         for want, have in zip(wanted, segments, strict=True):
             if want.startswith("{"):

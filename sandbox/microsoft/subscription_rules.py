@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from sandbox.microsoft.errors import GraphError, bad_request, extension_error
 from sandbox.microsoft.subscription import Subscription
@@ -84,12 +84,19 @@ def check_expiry(text: Any, operation: str, switches: Switches, now: datetime) -
 
 def check_url(name: str, url: Any, switches: Switches) -> None:
     """https only; plain http is allowed on loopback hosts unless `strict_https`."""
-    parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
+    parts = _parts(url)
     fine = parts.scheme == "https" or (
         parts.scheme == "http" and not switches.strict_https and is_loopback(parts.hostname or "")
     )
     if not fine or not parts.hostname:
         raise bad_request(f"The property '{name}' must be a valid https URL.", "InvalidRequest")
+
+
+def _parts(url: Any) -> SplitResult:
+    try:
+        return urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        return urlsplit("")
 
 
 def check_room(wish: Wish, app_id: str, mine: list[Subscription], everyone: int, switches: Switches) -> None:

@@ -114,7 +114,7 @@ class Subscriptions:
         if len(ids) > size:
             following = secrets.token_urlsafe(18)
             self._pages[following] = (request.tenant.tenant_id, ids[size:])
-            body["@odata.nextLink"] = f"{self._cloud.graph_url}/{request.version}/subscriptions?$skiptoken={following}"
+            body["@odata.nextLink"] = f"{request.root}/subscriptions?$skiptoken={following}"
         return GraphResponse(200, body)
 
     async def _get(self, request: GraphRequest) -> GraphResponse:
@@ -198,4 +198,4 @@ class Subscriptions:
         return {"@odata.context": self._context(request, "/$entity")} | subscription.as_json()
 
     def _context(self, request: GraphRequest, tail: str) -> str:
-        return f"{self._cloud.graph_url}/{request.version}/$metadata#subscriptions{tail}"
+        return f"{request.root}/$metadata#subscriptions{tail}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sandbox.microsoft.cloud import Cloud
 from sandbox.microsoft.directory import Version
-from sandbox.microsoft.errors import bad_request, not_found
+from sandbox.microsoft.errors import GraphError, bad_request, not_found
 from sandbox.microsoft.listing import Listings, selected
 from sandbox.microsoft.request import (
     READ_DIRECTORY,
@@ -23,6 +23,9 @@ from sandbox.microsoft.throttle import Cost
 from sandbox.microsoft.writing import changed_user, check_restorable, new_user
 
 _WRITE = Cost("write")
+_NONE = frozenset[str]()  # a mail call is refused in its own words
+_READ_MAILBOX = frozenset({"MailboxSettings.Read", "MailboxSettings.ReadWrite"})
+_CASTS = ("microsoft.graph.", "graph.")
 
 
 class Users:
@@ -41,11 +44,19 @@ class Users:
             Route("GET", "/users/{id}", self._get, READ_USERS, Cost("read", 1)),
             Route("PATCH", "/users/{id}", self._update, WRITE_USERS, _WRITE),
             Route("DELETE", "/users/{id}", self._delete, WRITE_USERS, _WRITE),
+            Route("GET", "/users/{id}/mailboxSettings", self._mailbox, _NONE, Cost("read", 1)),
+            Route("GET", "/directoryObjects/{id}", self._get_object, READ_DIRECTORY, Cost("read", 1)),
             Route("POST", "/directoryObjects/getByIds", self._get_by_ids, READ_DIRECTORY, Cost("read", 5)),
             Route("GET", bin_of_users, self._list_deleted, READ_USERS, Cost("read", 2)),
-            Route("GET", item, self._get_deleted, READ_USERS, Cost("read", 1)),
-            Route("DELETE", item, self._purge, WRITE_USERS, _WRITE),
-            Route("POST", item + "/restore", self._restore, WRITE_USERS, _WRITE),
+            Route("GET", item + "/microsoft.graph.user", self._get_deleted, READ_USERS, Cost("read", 1)),
+        ] + [
+            route
+            for one in (item, bin_of_users + "/{id}")
+            for route in (
+                Route("GET", one, self._get_deleted, READ_USERS, Cost("read", 1)),
+                Route("DELETE", one, self._purge, WRITE_USERS, _WRITE),
+                Route("POST", one + "/restore", self._restore, WRITE_USERS, _WRITE),
+            )
         ]
 
     # -- reads --------------------------------------------------------------------------------------------------
@@ -72,6 +83,27 @@ class Users:
         context = self._listings.context(request, "users", single=True)
         return GraphResponse(200, {"@odata.context": context} | render(version.state, names))
 
+    async def _get_object(self, request: GraphRequest) -> GraphResponse:
+        key = request.params["id"]
+        version = request.tenant.directory.seen(key.lower(), self._cloud.read_horizon())
+        if version is None or not version.live:
+            raise not_found(key)
+        return GraphResponse(200, self._as_object(request, version, selected(request, in_list=False)))
+
+    async def _mailbox(self, request: GraphRequest) -> GraphResponse:
+        if not request.identity.roles & _READ_MAILBOX:
+            raise GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+        key = request.params["id"]
+        version = request.tenant.directory.named(key, self._cloud.read_horizon())
+        if version is None:
+            raise GraphError(404, "ErrorInvalidUser", f"The requested user '{key}' is invalid.")
+        if not version.state.get("mail"):
+            text = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
+            raise GraphError(404, "MailboxNotEnabledForRESTAPI", text)
+        context = f"{request.root}/$metadata#users('{version.state['id']}')/mailboxSettings"
+        settings = {"userPurpose": "user"} | (version.state.get("mailboxSettings") or {})
+        return GraphResponse(200, {"@odata.context": context} | settings)
+
     async def _get_by_ids(self, request: GraphRequest) -> GraphResponse:
         ids, types = self._ids_and_types(request)
         names = selected(request, in_list=True)
@@ -83,7 +115,7 @@ class Users:
             for version in found
             if version is not None and version.live and wanted
         ]
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#directoryObjects"
+        context = f"{request.root}/$metadata#directoryObjects"
         return GraphResponse(200, {"@odata.context": context, "value": value})
 
     @staticmethod
@@ -94,7 +126,10 @@ class Users:
             raise bad_request("A value is required for property 'ids' of resource 'GetByIds'.")
         if len(ids) > 1000:
             raise bad_request("Number of included identifiers cannot exceed '1000'.", "Request_BadRequest")
-        return ids, {str(entry).lower() for entry in body.get("types") or ()}
+        types = body.get("types") or []
+        if not isinstance(types, list):
+            raise bad_request("Invalid value specified for property 'types' of resource 'GetByIds'.")
+        return ids, {str(entry).lower() for entry in types}
 
     async def _list_deleted(self, request: GraphRequest) -> GraphResponse:
         token = request.option("$skiptoken")
@@ -114,6 +149,9 @@ class Users:
 
     async def _get_deleted(self, request: GraphRequest) -> GraphResponse:
         key = request.params["id"]
+        if key.startswith(_CASTS):
+            # groups and the like are not simulated: their bins are empty
+            return GraphResponse(200, {"@odata.context": f"{request.root}/$metadata#directoryObjects", "value": []})
         version = request.tenant.directory.seen(key.lower(), self._cloud.read_horizon())
         if version is None or not version.soft_deleted:
             raise not_found(key)
@@ -126,8 +164,8 @@ class Users:
 
     async def _create(self, request: GraphRequest) -> GraphResponse:
         version = request.tenant.directory.create(new_user(request.tenant, request.body))
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#users/$entity"
-        location = f"{self._cloud.graph_url}/{request.version}/users/{version.state['id']}"
+        context = f"{request.root}/$metadata#users/$entity"
+        location = f"{request.root}/users/{version.state['id']}"
         body = {"@odata.context": context} | render(version.state, DEFAULT_PROPERTIES)
         return GraphResponse(201, body, {"Location": location})
 
@@ -160,7 +198,7 @@ class Users:
         return version
 
     def _as_object(self, request: GraphRequest, version: Version, names: list[str]) -> dict[str, object]:
-        context = f"{self._cloud.graph_url}/{request.version}/$metadata#directoryObjects/$entity"
+        context = f"{request.root}/$metadata#directoryObjects/$entity"
         head = {"@odata.context": context, "@odata.type": "#microsoft.graph.user"}
         return head | render(version.state, names)
 

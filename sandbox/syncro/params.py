@@ -24,7 +24,7 @@ def read_params(query_string: str, body: bytes, content_type: str) -> dict[str, 
         return params | read_form(body.decode("utf-8", "replace"))
     try:
         sent = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RejectedError(400, ["There was a problem in the JSON you submitted"]) from error
     return params | sent if isinstance(sent, dict) else params
 

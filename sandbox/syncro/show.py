@@ -10,8 +10,10 @@ from typing import Any
 
 from sandbox.syncro.account import OFFSET, PLAIN, Account, Contact, Customer, Phone, Ticket
 from sandbox.syncro.contacts import digits
-from sandbox.syncro.customers import FLAGS, phone_of
+from sandbox.syncro.customers import FLAGS, TEXTS, phone_of
 from sandbox.syncro.switches import Switches
+
+_NEVER_NULL = frozenset(TEXTS) - {"email", "notes"}
 
 
 def time_text(moment: datetime, switches: Switches) -> str:
@@ -47,7 +49,8 @@ def contact_json(account: Account, contact: Contact) -> dict[str, Any]:
 
 def customer_json(account: Account, customer: Customer) -> dict[str, Any]:
     """A customer as a list shows it, its contacts embedded."""
-    values = customer.values
+    # real answers show null only where nothing can be told: of the texts these two
+    values = {name: "" if text is None and name in _NEVER_NULL else text for name, text in customer.values.items()}
     full = " ".join(str(values[name]) for name in ("firstname", "lastname") if values[name])
     business = str(values["business_name"] or "")
     contacts = sorted(account.contacts_of(customer.id), key=lambda contact: -contact.id)
@@ -85,7 +88,7 @@ def customer_detail_json(account: Account, customer: Customer) -> dict[str, Any]
         **customer_json(account, customer),
         "ticket_links": [],
         "invoice_links": [],
-        "kabuto_customer_id": None,
+        "kabuto_customer_id": customer.id,
         "recurring_invoices": [],
         "prepay_hours": "0.0",
         "enable_internal_warning": False,

@@ -136,3 +136,16 @@ async def test_lifecycle_replay_clock_and_deliveries_reach_the_simulated_microso
     assert (await room.ask("GET", "/deliveries?outcome=accepted"))["deliveries"] == []
     async with room.session.put(room.world.control.url + "/switches", data=b"{") as response:
         assert response.status == 400
+
+
+async def test_unknown_paths_and_methods_are_answered_in_json(room: Room) -> None:
+    assert await room.ask("GET", "/nonsense", status=404) == {"error": "GET /nonsense: Not Found"}
+    assert await room.ask("PATCH", "/switches", status=405) == {"error": "PATCH /switches: Method Not Allowed"}
+    async with room.session.put(room.world.control.url + "/switches", data="[" * 100_000) as response:
+        assert (response.status, await response.json()) == (400, {"error": "the body is not JSON"})
+    assert (await room.ask("POST", "/clock", {"advance_s": "1e400"}, status=400))["error"]
+
+
+async def test_the_state_tells_the_address_of_graph_over_tls(room: Room) -> None:
+    addresses = (await room.ask("GET", "/state"))["addresses"]
+    assert addresses["graph_tls"] == room.world.microsoft.graph_tls_url != addresses["graph"]

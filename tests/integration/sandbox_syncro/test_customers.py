@@ -99,3 +99,12 @@ async def test_search_lags_behind(desk: Desk) -> None:
     assert len((await desk.get("/search?query=findme")).json["results"]) == 1
     desk.syncro.switches.set("search_lag", "0")
     assert (await desk.get("/search?query=findme")).json["results"] == []
+
+
+async def test_texts_of_a_customer_are_empty_rather_than_null(desk: Desk) -> None:
+    customer = (await desk.post("/customers", {"business_name": "Bare"})).json["customer"]
+    texts = ("firstname", "lastname", "address", "address_2", "city", "state", "zip", "notification_email")
+    assert [customer[name] for name in (*texts, "invoice_cc_emails", "referred_by")] == [""] * 10
+    assert [customer[name] for name in ("email", "notes", "phone", "mobile")] == [None] * 4
+    cleared = await desk.put(f"/customers/{customer['id']}", {"business_name": None, "city": None})
+    assert (cleared.json["customer"]["business_name"], cleared.json["customer"]["city"]) == ("", "")

@@ -168,3 +168,11 @@ async def test_calls_tell_who_was_touched_by_which_keys_and_no_value(desk: Desk)
     assert desk.syncro.calls.writes() == [write]
     assert desk.syncro.calls.select(contact_id=number) == [write]
     assert desk.syncro.calls.select(since=1, path="/contacts") == [write]
+
+
+@pytest.mark.parametrize("body", [b"{oops", b"[" * 100_000, b"\xff{"], ids=["broken", "nested too deep", "not text"])
+async def test_a_body_that_is_no_json_is_a_400(desk: Desk, body: bytes) -> None:
+    headers = {"Authorization": desk.syncro.token.secret, "Content-Type": "application/json"}
+    refused = await desk.call("POST", "/contacts", headers=headers, data=body)
+    assert (refused.status, refused.json) == (400, {"error": "There was a problem in the JSON you submitted"})
+    assert (await desk.get("/contacts")).json["meta"]["total_entries"] == 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -109,3 +111,37 @@ async def test_the_process_prints_one_line_and_ends_on_a_signal_with_0(signum: s
         rest, errors = await process.communicate()
     assert (process.returncode, rest, errors) == (0, b"", b"")
     assert not _is_certificate(info["ca_file"])
+
+
+@pytest.mark.parametrize("closed", ["before the start", "by the reader"])
+async def test_the_process_stays_up_when_nobody_reads_its_line(closed: str) -> None:
+    port = _free_port()
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "sandbox", "--json", "--control-port", str(port)]
+    if closed == "before the start":
+        command = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *command]
+    process = await asyncio.create_subprocess_exec(*command, stdout=writer, stderr=asyncio.subprocess.PIPE)
+    os.close(writer)
+    async with asyncio.timeout(30):
+        async with aiohttp.ClientSession() as session:
+            while not await _answers(session, f"http://127.0.0.1:{port}/state"):
+                assert process.returncode is None
+                await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
