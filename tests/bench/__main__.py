@@ -1,0 +1,68 @@
+"""`python -m tests.bench` (`make bench`): figures on this machine, a table and `build/bench.json`.
+
+Exits 1 when a figure breaks a promise of the design. `--quick` is the same in a few seconds, to see that everything
+runs; its figures mean little. Loopback only; every load is bounded in time. Next: `door.py`, `engine.py`, `route.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from console.cli.output import print_table, say
+from tests.bench import door, engine, figures, route
+from tests.bench.figures import Figure
+
+
+async def measure(folder: Path, *, quick: bool) -> list[Figure]:
+    """Everything, one after another: nothing measured disturbs what is measured next."""
+    short = 0.3 if quick else 3.0
+    return [
+        *engine.measure_planner(seconds=short),
+        *await engine.measure_broker(folder, seconds=short),
+        *await door.measure(folder, steady=1.0 if quick else 10.0, full=0.5 if quick else 5.0),
+        *await _route(folder, quick=quick),
+    ]
+
+
+async def _route(folder: Path, *, quick: bool) -> list[Figure]:
+    if quick:
+        return await route.measure(folder, customers=1, changes=2, apart=0.1, paced=False)
+    return await route.measure(folder, customers=3, changes=20, apart=1.5, paced=True)
+
+
+def show(measured: Sequence[Figure]) -> None:
+    rows = [
+        (
+            figure.what,
+            f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:.2f}",
+            figure.unit,
+            "" if figure.at_most is None else f"at most {figure.at_most:g}",
+            "" if figure.at_most is None else ("kept" if figure.kept else "BROKEN"),
+        )
+        for figure in measured
+    ]
+    print_table("Bench", ["what", "figure", "unit", "promise", ""], rows, empty="")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(prog="python -m tests.bench", description="Figures on this machine.")
+    options.add_argument("--quick", action="store_true", help="a few seconds instead of two minutes")
+    options.add_argument("--out", type=Path, default=Path("build/bench.json"), help="where the figures go (JSON)")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="entra-syncro-bench-") as scratch:
+        measured = uvloop.run(measure(Path(scratch), quick=chosen.quick))
+    show(measured)
+    figures.write(chosen.out, measured, quick=chosen.quick)
+    broken = [figure.name for figure in measured if not figure.kept]
+    say(f"Written to {chosen.out}. " + (f"Broken: {', '.join(broken)}." if broken else "Every promise is kept."))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
