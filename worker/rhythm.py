@@ -47,7 +47,7 @@ class Rhythms:
     def place(self, key: Key, message: UsersTouched, now: float, wall: datetime) -> Rides | Waits:
         """Where a hint that has just been taken belongs."""
         beat = self._beats.get(key)
-        if beat is None or is_quiet(beat.window, now):
+        if beat is None or is_quiet(beat.window, now, self._policy):
             return Waits(opening(None, now - self._waited(message, wall), self._policy))
         if message.noticed_at in beat.parked:  # it has come back: its wait is over
             beat.parked.discard(message.noticed_at)
@@ -79,7 +79,7 @@ class Rhythms:
 
     def tidy(self, now: float) -> None:
         """Forget users whose hints have stopped."""
-        self._beats = {key: beat for key, beat in self._beats.items() if not is_quiet(beat.window, now)}
+        self._beats = {key: beat for key, beat in self._beats.items() if not is_quiet(beat.window, now, self._policy)}
 
     def _waited(self, message: UsersTouched, wall: datetime) -> float:
         """How much of the first window is over; a hint from the future (a clock that is ahead) has not waited."""

@@ -40,15 +40,28 @@ def test_windows_double_up_to_30_seconds_while_hints_keep_coming() -> None:
 
 def test_a_quiet_user_starts_at_2_seconds_again() -> None:
     assert looks([0, 4.5, 9]) == [2, 6.5, 11]
-    assert opening(Window(due=14, length=8), 22.5, POLICY) == Window(due=24.5, length=2)
-    assert opening(Window(due=14, length=8), 21.5, POLICY) == Window(due=37.5, length=16)
+    assert opening(Window(due=14, length=8), 16.5, POLICY) == Window(due=18.5, length=2)
+    assert opening(Window(due=14, length=8), 15.5, POLICY) == Window(due=31.5, length=16)
+
+
+def test_edits_every_nine_seconds_with_a_straggler_each_are_seen_soon() -> None:
+    edits = [each * 9.0 for each in range(20)]
+    dues = looks(sorted([*edits, *(edit + 2.5 for edit in edits)]))
+    waits = [min(due for due in dues if due > edit) - edit for edit in edits]
+    assert max(waits) == pytest.approx(2.0)
+
+
+@given(gap=st.floats(0.01, 12.0), storm=st.floats(1.0, 10.0))
+def test_hints_that_come_evenly_cause_at_most_three_looks_in_ten_seconds(gap: float, storm: float) -> None:
+    hints = [each * gap for each in range(int(storm / gap) + 1)]
+    assert len(looks(hints)) <= 3
 
 
 def test_a_hint_joins_the_window_that_is_open() -> None:
     open_window = Window(due=10, length=4)
     assert opening(open_window, 9.9, POLICY) is open_window
-    assert not is_quiet(open_window, 14)
-    assert is_quiet(open_window, 14.1)
+    assert not is_quiet(open_window, 12, POLICY)
+    assert is_quiet(open_window, 12.1, POLICY)
 
 
 @given(st.lists(st.floats(0, 500), min_size=1).map(sorted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from shared.domain.errors import Ambiguous, Permanent, Scope, StopTheLine, Trans
 from shared.domain.messages import DeadLettered, Lane, Reason, Unreadable, UsersTouched, decode
 from shared.domain.policy import RetryPolicy
 from shared.domain.records import ConnectionStatus, Run
+from shared.domain.user import UserRead
 from tests.support.clock import START
 from tests.support.station import CUSTOMER, TENANT, Station, person
 from tests.support.virtual_time import run_virtual
@@ -427,6 +429,93 @@ def test_a_broker_that_refuses_publishes_keeps_the_messages() -> None:
             station.world.broker.down = False
             await asyncio.sleep(30.0)
         assert station.world.contacts.count("update") == 1
+
+    run_virtual(main())
+
+
+def test_a_delivery_that_can_be_neither_settled_nor_given_back_comes_again_all_the_same() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        station.world.contacts.failures["get"] = [Transient("syncro", "busy")]
+        async with station.working():
+            await station.send(station.hint("u1"))
+            station.world.broker.down, station.world.broker.failing_releases = True, 1
+            await asyncio.sleep(4.0)
+            station.world.broker.down = False
+            await asyncio.sleep(60.0)
+        assert station.world.contacts.count("update") == 1
+        assert await empty(station)
+
+    run_virtual(main())
+
+
+def test_a_confirm_that_could_not_be_published_is_made_up_for() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        async with station.working():
+            await station.send(station.hint("u1"))
+            await asyncio.sleep(100.0)
+            await station.send(station.hint("u1"))
+            station.world.broker.down = True
+            await asyncio.sleep(4.0)
+            station.world.broker.down = False
+            await asyncio.sleep(10.0)
+            station.hire(person(job_title="CTO"))  # Entra served yesterday until now
+            await asyncio.sleep(100.0)
+        assert station.world.contacts.held[1].title == "CTO"
+
+    run_virtual(main())
+
+
+def test_a_directory_answer_that_nobody_foresaw_stops_no_other_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        station = Station()
+        station.connect(8, "tenant-b")
+        station.linked(person(), 1)
+        station.linked(person("u2"), 2, customer_id=8, tenant_id="tenant-b")
+        true_read = station.world.directory.users
+
+        async def read(tenant_id: str, user_ids: Sequence[str]) -> dict[str, UserRead]:
+            if tenant_id == TENANT:
+                raise ValueError("Anna Smith")
+            return await true_read(tenant_id, user_ids)
+
+        monkeypatch.setattr(station.world.directory, "users", read)
+        async with station.working():
+            await station.send(station.hint("u1"))
+            await asyncio.sleep(5.0)
+            await station.send(station.hint("u2", tenant_id="tenant-b"))
+            await asyncio.sleep(5.0)
+        assert station.world.contacts.held[2].name == "Person u2"
+        (letter,) = letters(station)
+        assert (letter.error_class, "Anna" in letter.detail) == ("unexpected", False)
+
+    run_virtual(main())
+
+
+def test_a_user_that_the_directory_refuses_for_good_takes_nobody_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        station = Station()
+        for number in range(3):
+            station.linked(person(f"u{number}"), 10 + number)
+        true_read = station.world.directory.users
+
+        async def read(tenant_id: str, user_ids: Sequence[str]) -> dict[str, UserRead]:
+            if "u1" in user_ids:
+                raise Permanent("graph", "bad_request")
+            return await true_read(tenant_id, user_ids)
+
+        monkeypatch.setattr(station.world.directory, "users", read)
+        async with station.working():
+            await station.send(station.hint("u0", "u1", "u2"))
+            await asyncio.sleep(10.0)
+        assert station.world.contacts.count("update") == 2
+        (letter,) = letters(station)
+        message = decode(letter.body)
+        assert isinstance(message, UsersTouched)
+        assert message.user_ids == ("u1",)
 
     run_virtual(main())
 

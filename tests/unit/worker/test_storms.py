@@ -30,7 +30,6 @@ def test_a_thousand_hints_for_one_user_in_ten_seconds_cause_at_most_three_looks(
         station = Station()
         station.linked(person("u1"), 1)
         async with station.working():
-            sent = [p.at for p in station.world.broker.published]
             await _storm(station, 1000, 10.0)
             sent = [p.at for p in station.world.broker.published if p.delay == 0.0]
             await asyncio.sleep(40.0)
@@ -53,6 +52,35 @@ def test_a_change_during_the_storm_is_never_lost() -> None:
             await station.send(station.hint("u1"))
             await asyncio.sleep(40.0)
         assert station.world.contacts.held[1].city == "Basel"
+
+    run_virtual(main())
+
+
+def test_a_hint_from_just_before_the_read_leads_to_another_look() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person("u1"), 1)
+        async with station.working():
+            await station.send(station.hint("u1"))
+            await asyncio.sleep(1.8)
+            await station.send(station.hint("u1"))
+            await asyncio.sleep(0.3)  # the look was at 2.0 s, and only now Entra serves what the second hint is about
+            station.hire(person("u1", city="Basel"))
+            await asyncio.sleep(6.0)
+        assert len(station.world.directory.reads_of("u1")) == 2
+        assert station.world.contacts.held[1].city == "Basel"
+
+    run_virtual(main())
+
+
+def test_what_waits_longer_than_a_first_window_waits_in_the_broker() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person("u1"), 1)
+        async with station.working():
+            await _storm(station, 5, 3.0)  # fewer than there are places
+            assert station.world.broker.held(Lane.LIVE) == 0
+            assert station.world.broker.waiting(Lane.LIVE) == 1
 
     run_virtual(main())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,6 +26,7 @@ from shared.domain.records import ConnectionStatus, WriteState
 from shared.domain.user import Missing, SoftDeleted
 from tests.support.station import CUSTOMER, TENANT, Station, person
 from tests.support.virtual_time import run_virtual
+from worker.look import cause_of
 from worker.sync import Sync
 
 
@@ -92,6 +94,18 @@ def test_a_linked_contact_that_is_gone_is_unlinked_and_the_user_gets_a_new_one()
         assert isinstance(outcome.plan, CreateContact)
         link = station.world.ledger.links.held[CUSTOMER, "u1"]
         assert (link.contact_id, link.how) == (next(iter(station.world.contacts.held)), "created")
+
+    run_virtual(main())
+
+
+def test_a_link_to_a_contact_that_is_gone_ends_even_when_no_new_contact_is_due() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(sku_ids=()), 1)
+        del station.world.contacts.held[1]
+        await look(station)
+        assert not station.world.ledger.links.held
+        assert not station.world.contacts.held
 
     run_virtual(main())
 
@@ -264,6 +278,7 @@ def test_a_lease_lost_before_the_write_writes_nothing() -> None:
         assert isinstance(outcome.error, Transient)
         assert not outcome.error.counted
         assert verbs(station) == ["get"]
+        assert not station.world.ledger.journal.written
 
     run_virtual(main())
 
@@ -278,6 +293,60 @@ def test_a_lease_that_ran_out_while_waiting_for_the_pace_writes_nothing() -> Non
         assert isinstance(outcome, Failed)
         assert station.world.contacts.count("update") == 0
         assert station.world.ledger.journal.written[-1].state is WriteState.REFUSED
+
+    run_virtual(main())
+
+
+def test_what_was_read_before_another_worker_wrote_is_never_written_over_it() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(job_title="old"), 1)
+        slow = Sync(station.ports, station.settings, Lane.BACKFILL)
+        cause = cause_of("u1", [station.hint("u1")], station.world.clock.now())
+        reading = await slow.read(TENANT, ["u1"])
+        await asyncio.sleep(1.0)
+        station.hire(person(job_title="new"))
+        await look(station)
+        outcome = next(iter((await slow.look(cause, reading)).outcomes.values()))
+        assert isinstance(outcome, Failed)
+        assert isinstance(outcome.error, Transient)
+        assert not outcome.error.counted
+        assert station.world.contacts.held[1].title == "new"
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("status", [ConnectionStatus.PAUSED, ConnectionStatus.DISCONNECTED])
+def test_a_customer_that_was_stopped_while_a_look_waited_is_not_written(status: ConnectionStatus) -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        station.world.contacts.on_call["get"] = lambda: station.connect(status=status)
+        assert isinstance(await look(station), Held)
+        assert verbs(station) == ["get"]
+
+    run_virtual(main())
+
+
+def test_a_customer_tied_to_another_tenant_while_a_look_waited_is_not_written() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        station.world.contacts.on_call["get"] = lambda: station.connect(tenant_id="tenant-b")
+        assert isinstance(await look(station), Held)
+        assert verbs(station) == ["get"]
+
+    run_virtual(main())
+
+
+def test_a_linked_contact_that_moved_to_another_customer_is_left_alone() -> None:
+    async def main() -> None:
+        station = Station()
+        contact = replace(station.linked(person(sku_ids=()), 1), customer_id=99)
+        station.world.contacts.put(contact)
+        await look(station)
+        assert station.world.contacts.held == {1: contact}
+        assert not station.world.ledger.links.held
 
     run_virtual(main())
 
