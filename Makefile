@@ -39,7 +39,7 @@ unit: $(VENV)/.dev
 
 test: check ## everything: check, then contract, integration and end-to-end tests (under 10 minutes)
 	@$(BIN)/pytest -q -n 2 tests/contract tests/integration
-	@$(BIN)/pytest -q -n 2 --dist loadgroup tests/e2e
+	@$(BIN)/pytest -q -n 2 --dist loadfile tests/e2e
 
 bench: $(VENV)/.dev ## figures on this machine; reports go to build/
 	@$(BIN)/python -m tests.bench

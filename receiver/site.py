@@ -7,6 +7,7 @@ traffic nothing else would close the breaker). Next: `receiver/service.py`.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 import structlog
@@ -59,13 +60,22 @@ class Site:
         await runner.setup()
         try:
             site = web.TCPSite(runner, self._host, self._wanted, backlog=1024)
-            await site.start()
+            await self._listen(site)
             self._port = runner.addresses[0][1]
             log.info("site_listens", site=self._name, host=self._host, port=self._port)
             await self.serve(stop)
         finally:
             self._port = None
             await runner.cleanup()
+
+    async def _listen(self, site: web.TCPSite) -> None:
+        """A port in use or an address of another machine ends the process: the log must say which."""
+        try:
+            await site.start()
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__
+            log.error("site_cannot_listen", site=self._name, host=self._host, port=self._wanted, reason=reason)
+            raise
 
     async def serve(self, stop: asyncio.Event) -> None:
         """What happens while the door is open."""

@@ -8,6 +8,7 @@ Next: `worker/look.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.changes import CreateContact, UpdateContact
 from shared.domain.contact import PLAIN_FIELDS, Contact
@@ -20,11 +21,15 @@ from worker.marks import Marks
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a write needs: some calls and the customer's lease, which must last as long as a write may take (s)."""
+    """What a write needs: some calls and the customer's lease, which must last as long as a write may take (s).
+
+    `read_at`: when the directory read that is to be written began.
+    """
 
     allowance: Allowance
     lease: Lease
     write_takes: float
+    read_at: datetime
 
 
 class _Guarded:

@@ -16,7 +16,7 @@ from shared.domain.records import Link
 from shared.ports import Written
 from worker.apply import Applier, Turn
 from worker.listings import Listings
-from worker.look import Cause
+from worker.look import Cause, held_by
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 
@@ -44,8 +44,10 @@ class Carrier:
         await self._note_conflict(plan)
         match plan:
             case CreateContact() | UpdateContact():
-                if not await self._may_write(plan):
-                    return Held(CHANGED_SINCE, owed=False)
+                held = await self._held_back(cause, plan)
+                if held is not None:
+                    return held
+                await self._not_outdated(turn, plan)
                 before = turn.allowance.spent
                 written = await self._write(cause, turn, plan, fresh, listed)
                 self._listings.lay_in(written.contact)
@@ -94,10 +96,23 @@ class Carrier:
             self._listings.forget(plan.customer_id)
             raise Transient("syncro", "creation_open", retry_after=left.total_seconds(), counted=False)
 
-    async def _may_write(self, plan: CreateContact | UpdateContact) -> bool:
-        """An approval covers the row that was shown; a user without an open row is ordinary."""
+    async def _held_back(self, cause: Cause, plan: CreateContact | UpdateContact) -> Held | None:
+        """Asked again right before the write: a person may have said stop while this look waited for its turn.
+
+        An approval covers the row that was shown; a user without an open row is ordinary.
+        """
+        held = held_by(await self._ports.connections.get(plan.customer_id), cause.tenant_id)
+        if held is not None:
+            return held
         approved = await self._ports.approvals.approved_row(plan.customer_id, plan.user_id)
-        return approved is None or approved == row_digest(plan)
+        return None if approved in (None, row_digest(plan)) else Held(CHANGED_SINCE, owed=False)
+
+    async def _not_outdated(self, turn: Turn, plan: CreateContact | UpdateContact) -> None:
+        """Another worker may have read later and written sooner: what was read before that must not undo it."""
+        ports = self._ports
+        newest = await ports.journal.entries(customer_id=plan.customer_id, user_id=plan.user_id, limit=1)
+        if newest and turn.read_at < newest[0].intended_at <= ports.clock.now():
+            raise Transient("worker", "read_outdated", "the contact was written since the read", counted=False)
 
     async def _in_step(self, plan: NoChange) -> None:
         """Nothing to write, so the approved row is carried out (maybe just before a crash)."""

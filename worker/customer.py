@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import structlog
 
@@ -42,6 +42,7 @@ class Case:
     user: AnyUser
     customer_id: int
     cause: Cause
+    read_at: datetime  # when the directory read of `user` began
     policy: SyncPolicy
     lacking: frozenset[str]  # custom fields that Syncro does not have
     today: date  # what a new "since" carries
@@ -63,11 +64,12 @@ class CustomerLook:
         )
         self._carrier = Carrier(ports, settings, marks, self._listings)
 
-    async def look(self, user: AnyUser, customer_id: int, cause: Cause) -> Outcome:
+    async def look(self, user: AnyUser, customer_id: int, cause: Cause, read_at: datetime) -> Outcome:
         try:
             policy = await self._ports.policies.policy(customer_id)
             lacking = await self._marks.lacking(customer_id)
-            case = Case(user, customer_id, cause, policy, lacking, await self._today(customer_id, user.id))
+            today = await self._today(customer_id, user.id)
+            case = Case(user, customer_id, cause, read_at, policy, lacking, today)
             return await self._by_link(case) or await self._by_listing(case)
         except SyncError as error:
             return Failed(blame(error))
@@ -83,7 +85,7 @@ class CustomerLook:
             return await self._at_contact(case, turn, link.contact_id) if link else None
 
     async def _at_contact(self, case: Case, turn: Turn, contact_id: int) -> Outcome | None:
-        contact = await self._ports.contacts.get(turn.allowance, contact_id)
+        contact = await self._contact(case, turn, contact_id)
         if contact is None:
             return None
         linked = {contact_id: case.user.id}
@@ -149,11 +151,16 @@ class CustomerLook:
 
     async def _fresh(self, case: Case, turn: Turn, snapshot: Snapshot, contact_id: int) -> Contact:
         """The contact as it is now, laid into the listing, so that the plan is made anew from it."""
-        fresh = await self._ports.contacts.get(turn.allowance, contact_id)
+        fresh = await self._contact(case, turn, contact_id)
         if fresh is None:
             raise self._outdated(case.customer_id)
         snapshot.contacts[contact_id] = fresh
         return fresh
+
+    async def _contact(self, case: Case, turn: Turn, contact_id: int) -> Contact | None:
+        """None as well when people moved it to another customer, for whom nobody has said yes to anything."""
+        found = await self._ports.contacts.get(turn.allowance, contact_id)
+        return found if found is not None and found.customer_id in (case.customer_id, 0) else None
 
     def _outdated(self, customer_id: int) -> Transient:
         self._listings.forget(customer_id)
@@ -198,7 +205,7 @@ class CustomerLook:
                 f"customer:{case.customer_id}", ttl=settings.lease_ttl, wait=settings.lease_wait, lane=lane
             ) as lease,
         ):
-            yield Turn(allowance, lease, self._settings.write_takes)
+            yield Turn(allowance, lease, settings.write_takes, case.read_at)
 
 
 def blame(error: SyncError) -> SyncError:

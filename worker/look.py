@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from shared.domain.changes import CreateContact, UpdateContact
 from shared.domain.messages import Reason, UsersTouched
-from shared.domain.outcome import Covered, Outcome, Synced
+from shared.domain.outcome import Covered, Held, Outcome, Synced
+from shared.domain.records import Connection, ConnectionStatus
 
 NOBODY = 0  # stands for the customer in an outcome that none was asked for
 
@@ -72,3 +74,20 @@ class Look:
 def covered(user_id: str, at: datetime) -> Look:
     """No look was needed."""
     return Look(user_id, {NOBODY: Covered()}, at)
+
+
+def held_by(connection: Connection | None, tenant_id: str) -> Held | None:
+    """What people decided about a customer, where it forbids writing for this tenant."""
+    if connection is None or connection.tenant_id != tenant_id:
+        return Held("disconnected", owed=False)
+    match connection.status:
+        case ConnectionStatus.APPROVED:
+            return None
+        case ConnectionStatus.PREVIEW:
+            return Held("waiting for approval", owed=True)
+        case ConnectionStatus.PAUSED:
+            return Held("paused", owed=True)
+        case ConnectionStatus.DISCONNECTED:
+            return Held("disconnected", owed=False)
+        case _:
+            assert_never(connection.status)

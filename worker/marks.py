@@ -52,14 +52,15 @@ class Marks:
         if await self._memory.recall(key):
             await self._memory.remember(key, "", ttl=1.0)
 
-    async def claim_confirm(self, tenant_id: str, user_id: str, wait: float) -> bool:
-        """True for the first caller within `wait` seconds: one confirm read answers for all."""
-        key = f"confirm:{tenant_id}:{user_id}"
-        due = _time(await self._memory.recall(key))
-        if due is not None and due > self._clock.now():
-            return False
-        await self._memory.remember(key, (self._clock.now() + timedelta(seconds=wait)).isoformat(), ttl=wait)
-        return True
+    async def awaits_confirm(self, tenant_id: str, user_id: str) -> bool:
+        """One confirm read answers for all looks before it."""
+        due = _time(await self._memory.recall(f"confirm:{tenant_id}:{user_id}"))
+        return due is not None and due > self._clock.now()
+
+    async def confirming(self, tenant_id: str, user_id: str, wait: float) -> None:
+        """A confirm read is under way and due in `wait` seconds."""
+        due = self._clock.now() + timedelta(seconds=wait)
+        await self._memory.remember(f"confirm:{tenant_id}:{user_id}", due.isoformat(), ttl=wait)
 
     async def lacking(self, customer_id: int) -> frozenset[str]:
         """Custom fields that Syncro was seen to lack."""

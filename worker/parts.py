@@ -69,6 +69,7 @@ class LookReport:
     reason: str
     outcome: str
     fields: tuple[str, ...]
+    unstuck: tuple[str, ...]  # those of them that Syncro did not keep
     calls: int
     writes: int
     ms: int

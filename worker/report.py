@@ -44,6 +44,7 @@ def report(cause: Cause, customer_id: int | None, outcome: Outcome, *, lane: str
         reason=cause.reason.value,
         outcome=name_of(outcome),
         fields=_fields(outcome),
+        unstuck=outcome.unstuck if isinstance(outcome, Synced) else (),
         calls=outcome.calls if isinstance(outcome, Synced) else 0,
         writes=outcome.writes if isinstance(outcome, Synced) else 0,
         ms=ms,

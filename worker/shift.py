@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
-from datetime import timedelta
 
 import structlog
 
 from shared.domain.coalesce import is_covered
 from shared.domain.errors import SyncError
-from shared.domain.messages import Lane, Reason, UsersTouched
+from shared.domain.messages import Lane, UsersTouched
 from shared.domain.retry import StopAccount
 from shared.ports import Delivery
-from worker.look import Cause, Look, cause_of, covered
+from worker.confirms import Confirms
+from worker.look import Look, cause_of, covered
 from worker.parcels import Parcel
 from worker.parking import Parking
 from worker.parts import WorkerPorts, WorkerSettings
@@ -40,6 +40,7 @@ class Shift:
         self._sync = sync
         self._settler = Settler(ports, settings, lane)
         self._room = WaitingRoom(settings.coalesce)
+        self._confirms = Confirms(ports, settings.coalesce, lane, sync.marks)
         self._parking = Parking(self._room, settings.coalesce, lane)
         self._held: set[Ticket] = set()
         self._jobs: dict[str, asyncio.Task[None]] = {}  # by tenant
@@ -86,7 +87,10 @@ class Shift:
         ticket = Ticket(delivery, message, self._ports.clock.now())
         self._held.add(ticket)
         for user_id in message.user_ids:
-            if ticket in self._held and (await self._is_answered(message, user_id) or not self._admit(ticket, user_id)):
+            is_answered = await self._is_answered(message, user_id)
+            if ticket not in self._held:
+                return  # given back meanwhile
+            if is_answered or not self._admit(ticket, user_id):
                 await self._settle([ticket], covered(user_id, self._ports.clock.now()))
 
     def _admit(self, ticket: Ticket, user_id: str) -> bool:
@@ -142,7 +146,7 @@ class Shift:
                     return
                 waiting = self._room.take(tenant_id, user_id, now)
                 if waiting is not None:  # else it was parked meanwhile
-                    await self._look(waiting, reading)
+                    await self._look(waiting, await self._sync.alone(reading, user_id))
         finally:
             del self._jobs[tenant_id]
             self._stirred.set()
@@ -154,7 +158,17 @@ class Shift:
             self._room.rhythms.forget(waiting.key)
         else:
             self.successes += 1
-        await self._confirm_later(cause, look)
+        try:
+            # The confirm first: a hint that comes again is not looked at once its look is remembered.
+            await self._confirms.plan(cause, look)
+            await self._sync.remember(look, reading)
+        except SyncError as error:
+            for ticket in waiting.tickets:
+                await self._release(ticket, error)
+            return
+        await self._answer(waiting, look)
+
+    async def _answer(self, waiting: Waiting, look: Look) -> None:
         answered = [ticket for ticket in waiting.tickets if not look.succeeded or self._answers(look, ticket)]
         for ticket in waiting.tickets:
             if ticket not in answered and not self._admit(ticket, waiting.user_id):
@@ -164,23 +178,6 @@ class Shift:
     def _answers(self, look: Look, ticket: Ticket) -> bool:
         """A hint from just before the read is not answered by it: what it hints at may not have been served yet."""
         return is_covered(ticket.message.noticed_at, look.read_at, self._settings.coalesce)
-
-    async def _confirm_later(self, cause: Cause, look: Look) -> None:
-        """Nothing had changed though something was notified: look once more, at Entra only. Best effort."""
-        wait, window = self._settings.coalesce.confirm_after, self._settings.coalesce.first_window
-        if cause.reason is not Reason.NOTIFICATION or cause.confirm or not look.quiet:
-            return
-        with suppress(SyncError):  # the delta poll finds what this would have found
-            if await self._sync.marks.claim_confirm(cause.tenant_id, cause.user_id, wait):
-                confirm = UsersTouched(
-                    tenant_id=cause.tenant_id,
-                    user_ids=(cause.user_id,),
-                    reason=cause.reason,
-                    noticed_at=self._ports.clock.now() + timedelta(seconds=wait - window),  # no earlier look answers it
-                    trace_id=cause.trace_id,
-                    confirm=True,
-                )
-                await self._ports.publisher.publish(confirm, self._lane, delay=wait)
 
     # --- settling -----------------------------------------------------------------------------------------------
 
@@ -218,8 +215,11 @@ class Shift:
         self._room.drop(ticket)
         self._held.discard(ticket)
         await asyncio.sleep(_BREATH)  # it comes back at once, and what failed has hardly recovered
-        with suppress(SyncError):  # then the broker takes it back by itself
+        try:
             await ticket.delivery.release()
+        except SyncError:
+            self.broken = True  # it stays ours as long as this shift lasts: only its end gives it back
+            self._close()
 
     # --- ending -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
 
 import structlog
 
@@ -20,7 +19,7 @@ from shared.domain.outcome import Covered, Failed, Held, NotReplicated, Outcome,
 from shared.domain.records import Connection, ConnectionStatus
 from shared.domain.user import AnyUser, Deleted, Missing, UserRead
 from worker.customer import CustomerLook, blame
-from worker.look import NOBODY, Cause, Look, cause_of
+from worker.look import NOBODY, Cause, Look, cause_of, held_by
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.report import report
@@ -40,6 +39,7 @@ class Reading:
     connections: Sequence[Connection] = ()
     users: Mapping[str, UserRead] = field(default_factory=dict)
     error: SyncError | None = None
+    is_shared: bool = False  # the error is that of several users together
 
 
 class Sync:
@@ -58,7 +58,9 @@ class Sync:
         for start in range(0, len(message.user_ids), TOGETHER):
             reading = await self.read(message.tenant_id, message.user_ids[start : start + TOGETHER])
             for user_id in message.user_ids[start : start + TOGETHER]:
-                look = await self.look(cause_of(user_id, [message], taken_at), reading)
+                alone = await self.alone(reading, user_id)
+                look = await self.look(cause_of(user_id, [message], taken_at), alone)
+                await self.remember(look, alone)
                 outcomes |= {(customer_id, user_id): outcome for customer_id, outcome in look.outcomes.items()}
         return outcomes
 
@@ -72,8 +74,16 @@ class Sync:
                 return Reading(tenant_id, began, began_at, connections)
             users = await self._ports.directory.users(tenant_id, user_ids)
         except SyncError as error:
-            return Reading(tenant_id, began, began_at, connections, error=blame(error))
+            return Reading(tenant_id, began, began_at, connections, error=blame(error), is_shared=len(user_ids) > 1)
+        except Exception as error:
+            return Reading(tenant_id, began, began_at, connections, error=_fault(error), is_shared=len(user_ids) > 1)
         return Reading(tenant_id, began, began_at, connections, users)
+
+    async def alone(self, reading: Reading, user_id: str) -> Reading:
+        """What waiting cannot cure may be the doing of one user: then each is read alone, and nobody fails with it."""
+        if isinstance(reading.error, Permanent) and reading.is_shared:
+            return await self.read(reading.tenant_id, [user_id])
+        return reading
 
     async def look(self, cause: Cause, reading: Reading) -> Look:
         """One user at every customer of the tenant. Never raises SyncError: failures are outcomes."""
@@ -82,11 +92,14 @@ class Sync:
         except SyncError as error:  # from Memory: nothing of it is needed, but nothing is decided without it
             outcomes = {NOBODY: Failed(blame(error))}
         except Exception as error:
-            # A fault of ours must not take the lane down with it: it ends as a dead letter, for a person.
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            fault = f"{type(error).__name__} at {where.name}:{where.lineno}"
-            outcomes = {NOBODY: Failed(Permanent("worker", "unexpected", fault))}
+            outcomes = {NOBODY: Failed(_fault(error))}
         return Look(cause.user_id, outcomes, reading.began)
+
+    async def remember(self, look: Look, reading: Reading) -> None:
+        """From now on this look answers hints from before it. Raises what Memory raises."""
+        read = reading.users.get(look.user_id)
+        if read is not None and all(isinstance(outcome, Synced) for outcome in look.outcomes.values()):
+            await self.marks.looked(reading.tenant_id, read, reading.began)
 
     async def _outcomes(self, cause: Cause, reading: Reading) -> Mapping[int, Outcome]:
         if reading.error is not None:
@@ -98,21 +111,18 @@ class Sync:
         if cause.confirm and read is not None and await self.marks.unchanged(cause.tenant_id, read):
             return {NOBODY: self._say(cause, None, Covered(), reading)}
         user = await self._conclude(cause, read) if read is not None else None
-        outcomes = {c.customer_id: await self._at_customer(c, user, cause, reading) for c in reading.connections}
-        if read is not None and all(isinstance(outcome, Synced) for outcome in outcomes.values()):
-            await self.marks.looked(cause.tenant_id, read, reading.began)
-        return outcomes
+        return {c.customer_id: await self._at_customer(c, user, cause, reading) for c in reading.connections}
 
     async def _at_customer(
         self, connection: Connection, user: AnyUser | None, cause: Cause, reading: Reading
     ) -> Outcome:
-        held = _held(connection.status)
+        held = held_by(connection, cause.tenant_id)
         if held is not None or user is None:
             return self._say(cause, connection.customer_id, held or Covered(), reading)
         if isinstance(user, Missing):
             return self._say(cause, connection.customer_id, NotReplicated(), reading)
         began = self._ports.clock.monotonic()
-        outcome = await self._customers.look(user, connection.customer_id, cause)
+        outcome = await self._customers.look(user, connection.customer_id, cause, reading.began)
         outcome = self._weather.judge(connection.customer_id, outcome)
         return self._say(cause, connection.customer_id, outcome, reading, since=began)
 
@@ -140,15 +150,7 @@ def _customers(reading: Reading) -> Sequence[int]:
     return [connection.customer_id for connection in reading.connections] or [NOBODY]
 
 
-def _held(status: ConnectionStatus) -> Held | None:
-    match status:
-        case ConnectionStatus.APPROVED:
-            return None
-        case ConnectionStatus.PREVIEW:
-            return Held("waiting for approval", owed=True)
-        case ConnectionStatus.PAUSED:
-            return Held("paused", owed=True)
-        case ConnectionStatus.DISCONNECTED:
-            return Held("disconnected", owed=False)
-        case _:
-            assert_never(status)
+def _fault(error: Exception) -> Permanent:
+    """A fault of ours must not take the lane down with it: it ends as a dead letter, for a person."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return Permanent("worker", "unexpected", f"{type(error).__name__} at {where.name}:{where.lineno}")

@@ -18,12 +18,12 @@ from shared.domain.user import DirectoryUser
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`attribute` is what a technician reads; `key` makes a value of this field comparable, given a region."""
+    """`attribute` is what a technician reads; `same` compares two values of this field, given a region."""
 
     field: str
     attribute: str
     read: Callable[[DirectoryUser, SyncPolicy], str]
-    key: Callable[[str, str], str] = lambda value, _region: normalise.text(value)
+    same: Callable[[str, str, str], bool] = lambda one, other, _region: normalise.same_text(one, other)
 
 
 def rows(policy: SyncPolicy) -> tuple[tuple[Row, Authority], ...]:
@@ -135,19 +135,19 @@ def _other_lines(user: DirectoryUser, _policy: SyncPolicy) -> str:
     return ", ".join(_street(user)[1:])
 
 
-def _name_key(value: str, _region: str) -> str:
-    return normalise.name(value)
+def _same_name(one: str, other: str, _region: str) -> bool:
+    return normalise.same_name(one, other)
 
 
-def _email_key(value: str, _region: str) -> str:
-    return normalise.email(value)
+def _same_email(one: str, other: str, _region: str) -> bool:
+    return normalise.same_email(one, other)
 
 
 TABLE: tuple[Row, ...] = (
-    Row("name", "name", _name, _name_key),
-    Row("email", "mail", _address, _email_key),
-    Row("phone", "businessPhones", _business_phone, normalise.phone),
-    Row("mobile", "mobilePhone", _mobile, normalise.phone),
+    Row("name", "name", _name, _same_name),
+    Row("email", "mail", _address, _same_email),
+    Row("phone", "businessPhones", _business_phone, normalise.same_phone),
+    Row("mobile", "mobilePhone", _mobile, normalise.same_phone),
     Row("title", "jobTitle", _plain("jobTitle")),
     Row("address1", "streetAddress (first line)", _first_line),
     Row("address2", "streetAddress (other lines)", _other_lines),

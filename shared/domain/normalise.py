@@ -43,7 +43,7 @@ def phone(value: Raw, region: str) -> str:
     `region` is the two-letter country for numbers that are written without one. What `phonenumbers` cannot read
     (two numbers in one field, an internal extension) becomes its digits.
     """
-    digits = "".join(character for character in normalize("NFKC", text(value)) if character.isdecimal())
+    digits = _digits(value)
     if not digits:
         return ""
     try:
@@ -67,4 +67,9 @@ def same_name(one: Raw, other: Raw) -> bool:
 
 
 def same_phone(one: Raw, other: Raw, region: str) -> bool:
-    return phone(one, region) == phone(other, region)
+    """By number, or by digits alone: Syncro may keep nothing else, and "49 30 ..." is no German number any more."""
+    return phone(one, region) == phone(other, region) or _digits(one) == _digits(other)
+
+
+def _digits(value: Raw) -> str:
+    return "".join(character for character in normalize("NFKC", text(value)) if character.isdecimal())

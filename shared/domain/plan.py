@@ -136,7 +136,7 @@ def _profile(user: DirectoryUser, contact: Contact, policy: SyncPolicy, *, creat
     region = mapping.region(user, policy)
     for row, authority in mapping.rows(policy):
         before, after = contact.value(row.field), row.read(user, policy)
-        if _is_blank(after) or row.key(before, region) == row.key(after, region):
+        if _is_blank(after) or row.same(before, after, region):
             continue
         if creating and row.field in ("name", "email"):  # without them it would be nobody's contact
             yield FieldChange(row.field, before, after, Kind.PROFILE, f"Taken from {row.attribute} in Entra.")

@@ -70,6 +70,12 @@ def _countable(value: object) -> bool:
     return value is None or isinstance(value, (bool, int, float))
 
 
+def first_line_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """For events of libraries: below its sentence asyncio shows a lost task, what its exception said included."""
+    event["event"] = str(event["event"]).partition("\n")[0]
+    return event
+
+
 def frames_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Replace an exception by its class and frames: where it happened, never what it said."""
     info = event.pop("exc_info", None)
@@ -143,7 +149,7 @@ def _handler(wish: LogSettings, chain: list[Processor], out: TextIO) -> logging.
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=chain,
+            foreign_pre_chain=[first_line_only, *chain],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(wish.format, out)],
         )
     )

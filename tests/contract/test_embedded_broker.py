@@ -9,11 +9,14 @@ import sqlite3
 import sys
 import time
 from contextlib import closing
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.adapters.brokers import open_embedded_broker
+from shared.adapters.brokers.consumer import Take
 from shared.adapters.clock import SystemClock
 from shared.domain.errors import Permanent, Transient
 from shared.domain.messages import DeadLettered, Lane, encode
@@ -102,11 +105,30 @@ async def test_after_20_deaths_a_message_goes_to_the_dead_lane_and_its_neighbour
     assert letter.error_class == "delivery_limit"
 
 
+async def test_what_was_taken_but_answered_too_late_is_delivered_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk hung for longer than anybody waits for it, and the commit came through in the end."""
+    async with open_embedded_broker(":memory:", SystemClock(), poll=POLL) as broker:
+        true_take, takes = broker._take, count()
+
+        async def late(*about: Any) -> Take:
+            found = await true_take(*about)
+            if next(takes) == 0:
+                raise Transient("broker", "timeout")
+            return found
+
+        monkeypatch.setattr(broker, "_take", late)
+        await broker.publish(hint(), Lane.LIVE)
+        async with broker.deliveries(Lane.LIVE, prefetch=1) as deliveries:
+            await (await take(deliveries)).ack()
+        assert (await broker.depths())[Lane.LIVE] == 0
+
+
 async def test_a_full_disk_refuses_and_heals_and_loses_nothing(tmp_path: Path) -> None:
     """In a child process whose files may not grow; what it was told is safe must be there afterwards."""
     fill = """
 import asyncio, resource, sys
 from shared.adapters.brokers import open_embedded_broker
+from shared.adapters.brokers.consumer import Take
 from shared.adapters.clock import SystemClock
 from shared.domain.errors import Transient
 from shared.domain.messages import Lane

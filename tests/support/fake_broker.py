@@ -54,12 +54,14 @@ class FakeDelivery:
 class FakeBroker:
     """Publisher, Inbox and Depths in one.
 
-    `down` refuses publishes; `lost_acks` acks never arrive; `broken` are raised by the next takes.
+    `down` refuses publishes; `lost_acks` acks never arrive; `broken` are raised by the next takes; `failing_releases`
+    releases fail, and what they spoke of stays held by a consumer that lives.
     """
 
     clock: Clock
     down: bool = False
     lost_acks: int = 0
+    failing_releases: int = 0
     broken: list[SyncError] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
     acked: int = 0
@@ -147,6 +149,9 @@ class FakeBroker:
         await asyncio.sleep(0)
         if stored.holder != holder:
             return
+        if keep and self.failing_releases > 0:
+            self.failing_releases -= 1
+            raise Transient("broker", "timeout")
         if keep:
             stored.holder = None
         elif self.lost_acks > 0:

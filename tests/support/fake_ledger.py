@@ -31,7 +31,7 @@ class Switch:
 
     def reach(self) -> None:
         if self.away:
-            raise Transient("ledger", "unreachable", counted=False)
+            raise Transient("ledger", "unreachable")
 
 
 @dataclass

@@ -42,9 +42,9 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """What one consumer may do to the broker's file."""
+    """What one consumer may do to the broker's file. `take`: how many more, and the ids that are held already."""
 
-    take: Callable[[int], Awaitable[Take]]
+    take: Callable[[int, frozenset[int]], Awaitable[Take]]
     ack: Callable[[int], Awaitable[None]]
     release: Callable[[int], Awaitable[None]]
 
@@ -140,7 +140,7 @@ class Consumer:
         if free <= 0:
             self._next_due = None
             return False
-        take = await self.hand.take(free)
+        take = await self.hand.take(free, frozenset(self._held))
         self._next_due = take.next_due
         for taken in take.messages:
             self._held.add(taken.id)

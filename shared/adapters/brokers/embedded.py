@@ -95,11 +95,11 @@ class EmbeddedBroker:
             del self._consumers[holder]
             await self._leave(lane, holder)
 
-    async def _take(self, lane: Lane, holder: str, limit: int) -> Take:
+    async def _take(self, lane: Lane, holder: str, limit: int, held: frozenset[int]) -> Take:
         if self._watch is not None and self._watch.done():
             self._watch.result()  # nobody renews our holds: better no consumer than one that shares its messages
-        job = partial(table.take, lane=lane, holder=holder, limit=limit, clock=self._clock, hold_for=self._hold_for)
-        take = await self._database.write(job)
+        claim = table.Claim(lane, holder, limit, held)
+        take = await self._database.write(partial(table.take, claim, clock=self._clock, hold_for=self._hold_for))
         if take.buried:
             log.warning("broker.delivery_limit_reached", lane=lane.value, messages=take.buried)
             self._wake(Lane.DEAD)

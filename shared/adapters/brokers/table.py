@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import uuid4
 
 from shared.adapters.brokers.consumer import Take, Taken
@@ -45,24 +46,42 @@ def insert(connection: sqlite3.Connection, *, lane: Lane, body: bytes, now: floa
     connection.execute(_PUT, (lane.value, body, now, due_at))
 
 
-def take(connection: sqlite3.Connection, *, lane: Lane, holder: str, limit: int, clock: Clock, hold_for: float) -> Take:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`holder` wants `limit` more messages of `lane` and knows that it has `held` in hand."""
+
+    lane: Lane
+    holder: str
+    limit: int
+    held: frozenset[int]
+
+
+def take(claim: Claim, connection: sqlite3.Connection, *, clock: Clock, hold_for: float) -> Take:
+    _give_back_strays(connection, claim)
     rows = connection.execute(
         "SELECT id, body, deliveries, published_at FROM message"
         " WHERE lane = ? AND holder IS NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?",
-        (lane.value, clock.now().timestamp(), limit),
+        (claim.lane.value, clock.now().timestamp(), claim.limit),
     ).fetchall()
     # The dead lane has no limit: burying what is buried would wrap it again and again.
-    limit_of_deaths = DELIVERY_LIMIT if lane is not Lane.DEAD else float("inf")
+    limit_of_deaths = DELIVERY_LIMIT if claim.lane is not Lane.DEAD else float("inf")
     worn = [row for row in rows if row[2] >= limit_of_deaths]
     for row in worn:
-        _bury(connection, lane, row, clock)
+        _bury(connection, claim.lane, row, clock)
     taken = [Taken(row[0], row[1]) for row in rows if row[2] < limit_of_deaths]
     until = clock.monotonic() + hold_for
     connection.executemany(
         "UPDATE message SET holder = ?, held_until = ?, deliveries = deliveries + 1 WHERE id = ?",
-        [(holder, until, message.id) for message in taken],
+        [(claim.holder, until, message.id) for message in taken],
     )
-    return Take(taken, buried=len(worn), next_due=_next_due(connection, lane))
+    return Take(taken, buried=len(worn), next_due=_next_due(connection, claim.lane))
+
+
+def _give_back_strays(connection: sqlite3.Connection, claim: Claim) -> None:
+    """An earlier take may have been committed after its answer was given up: its renewed hold would never end."""
+    mine = connection.execute("SELECT id FROM message WHERE holder = ?", (claim.holder,)).fetchall()
+    strays = [(message_id,) for (message_id,) in mine if message_id not in claim.held]
+    connection.executemany(f"{GIVE_BACK} WHERE id = ?", strays)
 
 
 def _bury(connection: sqlite3.Connection, lane: Lane, row: tuple[int, bytes, int, float], clock: Clock) -> None:

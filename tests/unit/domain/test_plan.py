@@ -212,6 +212,9 @@ def test_a_blank_in_entra_never_erases(blank: str | None) -> None:
         ({"business_phones": ("+1 425 555 0109",)}, in_step(phone="(425) 555-0109")),
         ({"business_phones": ("030 123456",), "usage_location": "DE"}, in_step(phone="+49 30 123456")),
         ({"mobile_phone": "657.325.3258 x330"}, in_step(mobile="+16573253258 ext. 330")),
+        # Syncro may keep the digits alone: read as a number of the user's own country they would be another one
+        ({"mobile_phone": "+49 30 1234567", "usage_location": "US"}, in_step(mobile="49301234567")),
+        ({"mobile_phone": "657.325.3258 x330", "usage_location": "US"}, in_step(mobile="6573253258330")),
         ({"job_title": "CEO"}, in_step(title=" CEO ")),
         ({"street_address": "1 Main  St\r\nSuite 4"}, in_step(address1="1 Main St", address2="Suite 4")),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -84,6 +85,17 @@ def test_an_exception_is_its_class_and_frames_never_its_message(out: io.StringIO
     for entry in entries(out):
         assert entry["error_class"] == "ValueError"
         assert "test_logging.py" in str(entry["frames"])
+
+
+async def test_a_lost_task_is_logged_without_what_its_exception_said(out: io.StringIO) -> None:
+    loop, lost = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+    lost.set_exception(ValueError("anna@contoso.example"))
+    loop.default_exception_handler(
+        {"message": "Task exception was never retrieved", "exception": lost.exception(), "future": lost}
+    )
+    (entry,) = entries(out)
+    assert (entry["event"], entry["error_class"]) == ("Task exception was never retrieved", "ValueError")
+    assert "anna" not in out.getvalue()
 
 
 def test_levels_and_silence(out: io.StringIO) -> None:

@@ -583,6 +583,17 @@ def test_a_field_that_syncro_lacks_is_written_once_and_then_left_out() -> None:
     run_virtual(main())
 
 
+def test_what_did_not_stick_is_said() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(job_title="CTO"), 1)
+        station.world.contacts.swallow = frozenset({"title"})
+        await look(station)
+        assert station.looks[-1].unstuck == ("title",)
+
+    run_virtual(main())
+
+
 def test_the_log_names_ids_and_fields_and_never_a_value() -> None:
     async def main() -> None:
         station = Station()
