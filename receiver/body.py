@@ -1,7 +1,7 @@
 """The body of one POST, read within bounds: its own size, a deadline, and all bodies in hand together.
 
 A slow or endless sender costs at most its bytes for the deadline; the bound over all bodies keeps a flood from
-filling the memory. Next: `receiver/webhook.py`.
+filling the memory. One that hangs up in the middle is refused like any other bad input. Next: `receiver/webhook.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 from aiohttp import web
 
 from receiver.notifications import Refused
@@ -49,6 +50,8 @@ class BodyReader:
                         return Refused(503, "Too much is in hand at the moment; send it again.")
         except TimeoutError:
             return Refused(408, f"The body did not arrive within {self._timeout:g} seconds.")
+        except (OSError, aiohttp.ClientPayloadError):  # the sender hung up; it hears no answer, and sends it again
+            return Refused(400, "The body ended before it was whole.")
         return bytes(taken)
 
     def _too_large(self) -> Refused:

@@ -27,7 +27,7 @@ from shared.domain.messages import (
 )
 from shared.domain.records import Connection, ConnectionStatus
 from shared.ports import Clock, Connections, Delivery, Inbox, Lease, OwedMarks, Publisher
-from shared.runtime.supervisor import pause
+from shared.runtime.services import pause
 
 log = structlog.get_logger("registrar")
 PREFETCH = 8

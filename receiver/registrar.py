@@ -19,7 +19,7 @@ from receiver.tenants import Tenants, Wish, wishes
 from shared.domain.errors import Scope, StopTheLine, SyncError, Transient
 from shared.ports import Clock, Connections, Lease, Leases
 from shared.runtime.metrics import RegistrarMetrics
-from shared.runtime.supervisor import pause
+from shared.runtime.services import pause
 
 log = structlog.get_logger("registrar")
 LEADER = "leader:registrar"

@@ -36,8 +36,8 @@ from shared.ports import (
 )
 from shared.runtime.health import Health
 from shared.runtime.metrics import Metrics, ReceiverMetrics, RegistrarMetrics
+from shared.runtime.services import Service
 from shared.runtime.settings import PrivateSettings, ReceiverSettings
-from shared.runtime.supervisor import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,23 @@ def build_registrar(
     """The service "registrar"."""
     if not settings.public_url:
         return IdleRegistrar()
-    keeper = SubscriptionKeeper(
+    keeper, tenants = _keeper(settings, secrets, ports, clock, metrics), Tenants()
+    return Registrar(
+        keeper,
+        _desk(keeper, tenants, ports, clock),
+        connections=ports.connections,
+        leases=ports.leases,
+        tenants=tenants,
+        clock=clock,
+        metrics=metrics,
+        interval=settings.interval,
+    )
+
+
+def _keeper(
+    settings: ReceiverSettings, secrets: Secrets, ports: RegistrarPorts, clock: Clock, metrics: RegistrarMetrics
+) -> SubscriptionKeeper:
+    return SubscriptionKeeper(
         ports.reads,
         ports.writes,
         ports.memory,
@@ -120,8 +136,10 @@ def build_registrar(
         lifetime=timedelta(minutes=settings.subscription_minutes),
         metrics=metrics,
     )
-    tenants = Tenants()
-    desk = ControlDesk(
+
+
+def _desk(keeper: SubscriptionKeeper, tenants: Tenants, ports: RegistrarPorts, clock: Clock) -> ControlDesk:
+    return ControlDesk(
         keeper,
         inbox=ports.inbox,
         publisher=ports.publisher,
@@ -129,16 +147,6 @@ def build_registrar(
         owed=ports.owed,
         tenants=tenants,
         clock=clock,
-    )
-    return Registrar(
-        keeper,
-        desk,
-        connections=ports.connections,
-        leases=ports.leases,
-        tenants=tenants,
-        clock=clock,
-        metrics=metrics,
-        interval=settings.interval,
     )
 
 

@@ -18,7 +18,7 @@ from receiver.group_commit import GroupCommit
 from receiver.webhook import Webhook
 from shared.domain.errors import SyncError
 from shared.ports import Depths
-from shared.runtime.supervisor import pause
+from shared.runtime.services import pause
 
 log = structlog.get_logger("site")
 KEEP_ALIVE = 75.0  # seconds; Graph reuses its connections

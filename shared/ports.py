@@ -276,20 +276,37 @@ class Policies(Protocol):
     async def save_policy(self, customer_id: int, policy: SyncPolicy) -> None: ...
 
 
-class Approvals(Protocol):
+class Proposals(Protocol):
+    """Previews, and a person's yes to the latest of them."""
+
     async def propose(self, approval: Approval) -> None:
         """must: replace the customer's earlier open proposal, never an approved row"""
 
     async def latest(self, customer_id: int) -> Approval | None: ...
 
     async def approve(self, customer_id: int, digest: str, by: str, at: datetime) -> Approval:
-        """must: refuse (Permanent "digest_mismatch") a digest that is not the latest proposal's"""
+        """Let the rows of the latest proposal be carried out.
+
+        must: refuse (Permanent "digest_mismatch") a digest that is not the latest proposal's
+        must: retire the customer's earlier rows, also of users whom this proposal does not name
+        """
+
+
+class ApprovedRows(Protocol):
+    """What a person said yes to, until it is carried out."""
 
     async def approved_row(self, customer_id: int, user_id: str) -> str | None:
         """The row digest that a person approved and that is still to be carried out, else None."""
 
     async def settle_row(self, customer_id: int, user_id: str) -> None:
         """must: let later changes of this user pass as ordinary ones"""
+
+    async def pending(self, customer_id: int) -> int:
+        """must: count the rows that were approved and are not carried out yet"""
+
+
+class Approvals(Proposals, ApprovedRows, Protocol):
+    """Both, as one store keeps them."""
 
 
 class Links(Protocol):
@@ -313,7 +330,7 @@ class OwedMarks(Protocol):
         """must: clear only if no mark came after `generation`"""
 
 
-class Journal(Protocol):
+class JournalWrites(Protocol):
     """Every write, before it is sent."""
 
     async def intend(self, entry: JournalEntry) -> int:
@@ -329,6 +346,10 @@ class Journal(Protocol):
         unstuck: Sequence[str] = (),
     ) -> None: ...
 
+
+class JournalReads(Protocol):
+    """What we wrote, or may have written."""
+
     async def open_creation(self, customer_id: int, user_id: str) -> JournalEntry | None:
         """The newest creation for this user whose end is not known (intended or ambiguous)."""
 
@@ -336,6 +357,13 @@ class Journal(Protocol):
         self, *, customer_id: int | None = None, user_id: str | None = None, limit: int = 100
     ) -> Sequence[JournalEntry]:
         """Newest first."""
+
+    async def created(self, customer_id: int, *, user_id: str | None = None) -> Mapping[int, str]:
+        """must: give every contact that we made for the customer, contact id -> user id; those of one user alone"""
+
+
+class Journal(JournalWrites, JournalReads, Protocol):
+    """Both, as one store keeps them."""
 
 
 class DeadLetters(Protocol):
@@ -357,14 +385,25 @@ class Conflicts(Protocol):
     async def list(self, customer_id: int | None = None) -> Sequence[OpenConflict]: ...
 
 
-class Runs(Protocol):
+class RunWrites(Protocol):
+    """A pass over a customer as it goes."""
+
     async def start(self, run: Run) -> None: ...
 
     async def outcome(self, run_id: str, user_id: str, outcome: str, at: datetime) -> None:
         """must: keep one outcome per user, the newest"""
 
     async def finish(self, run_id: str, at: datetime) -> None: ...
+
+
+class RunReads(Protocol):
+    """Passes, and what became of their users."""
+
     async def get(self, run_id: str) -> Run | None: ...
 
     async def recent(self, customer_id: int | None = None, limit: int = 20) -> Sequence[Run]:
         """Newest first; those of every customer with None."""
+
+
+class Runs(RunWrites, RunReads, Protocol):
+    """Both, as one store keeps them."""

@@ -7,6 +7,7 @@ Next: `worker/look.py`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from shared.domain.changes import CreateContact, UpdateContact
 from shared.domain.contact import PLAIN_FIELDS, Contact
 from shared.domain.errors import Ambiguous, SyncError
 from shared.domain.records import JournalEntry, Link, WriteState
-from shared.ports import Allowance, Clock, Contacts, Journal, Lease, Links, Written
+from shared.ports import Allowance, Clock, Contacts, JournalWrites, Lease, Links, Written
 from worker.look import Cause
 from worker.marks import Marks
 
@@ -48,7 +49,7 @@ class _Guarded:
 
 
 class Applier:
-    def __init__(self, contacts: Contacts, journal: Journal, links: Links, marks: Marks, clock: Clock) -> None:
+    def __init__(self, contacts: Contacts, journal: JournalWrites, links: Links, marks: Marks, clock: Clock) -> None:
         self._contacts = contacts
         self._journal = journal
         self._links = links
@@ -63,7 +64,7 @@ class Applier:
             await self._settle_failed(entry_id, error)
             raise
         await self._settle(entry_id, written)
-        await self._note_lacking(plan, written)
+        await self._note_unstuck(plan, written)
         return written
 
     async def create(self, turn: Turn, plan: CreateContact, cause: Cause) -> Written:
@@ -78,7 +79,7 @@ class Applier:
             Link(plan.customer_id, plan.user_id, written.contact.id, "created", self._clock.now()),
         )
         await self._settle(entry_id, written)
-        await self._note_lacking(plan, written)
+        await self._note_unstuck(plan, written)
         return written
 
     async def _intend(
@@ -112,9 +113,16 @@ class Applier:
         state = WriteState.AMBIGUOUS if isinstance(error, Ambiguous) else WriteState.REFUSED
         await self._journal.settle(entry_id, state, at=self._clock.now())
 
-    async def _note_lacking(self, plan: CreateContact | UpdateContact, written: Written) -> None:
-        """A custom field that is not even there after the write does not exist in Syncro: skip it from now on."""
+    async def _note_unstuck(self, plan: CreateContact | UpdateContact, written: Written) -> None:
+        """A custom field that is not even there after the write does not exist in Syncro: skip it for everybody.
+
+        What else did not stick is left out for this contact alone. The write is done: a note that is lost costs
+        one write too many, and must not fail the look.
+        """
         custom = {name for name in written.unstuck if name not in PLAIN_FIELDS}
         lacking = custom - written.contact.properties.keys()
-        if lacking:
-            await self._marks.lacks(plan.customer_id, lacking)
+        with suppress(SyncError):
+            if lacking:
+                await self._marks.lacks(plan.customer_id, lacking)
+            unstuck = set(written.unstuck) - lacking
+            await self._marks.written(plan.customer_id, written.contact.id, plan.changes, unstuck)

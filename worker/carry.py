@@ -12,11 +12,11 @@ from shared.domain.changes import Conflict, CreateContact, NoChange, NotYet, Pla
 from shared.domain.contact import Contact
 from shared.domain.errors import Ambiguous, Transient
 from shared.domain.outcome import Held, NotReplicated, Outcome, Synced
-from shared.domain.records import Link
+from shared.domain.records import JournalEntry, Link, WriteState
 from shared.ports import Written
 from worker.apply import Applier, Turn
 from worker.listings import Listings
-from worker.look import Cause, held_by
+from worker.look import Cause, Decided, held_by
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 
@@ -34,17 +34,18 @@ class Carrier:
         self,
         cause: Cause,
         turn: Turn,
-        plan: Plan,
+        decided: Decided,
         fresh: Contact | None,
         *,
         listed: datetime | None = None,
         calls: int = 0,
     ) -> Outcome:
         """`fresh`: the contact as just read. `listed`: when the listing began. `calls`: what it cost."""
+        plan = decided.plan
         await self._note_conflict(plan)
         match plan:
             case CreateContact() | UpdateContact():
-                held = await self._held_back(cause, plan)
+                held = await self._held_back(cause, plan, decided.whole)
                 if held is not None:
                     return held
                 await self._not_outdated(turn, plan)
@@ -96,23 +97,37 @@ class Carrier:
             self._listings.forget(plan.customer_id)
             raise Transient("syncro", "creation_open", retry_after=left.total_seconds(), counted=False)
 
-    async def _held_back(self, cause: Cause, plan: CreateContact | UpdateContact) -> Held | None:
+    async def _held_back(self, cause: Cause, plan: CreateContact | UpdateContact, whole: Plan) -> Held | None:
         """Asked again right before the write: a person may have said stop while this look waited for its turn.
 
-        An approval covers the row that was shown; a user without an open row is ordinary.
+        An approval covers the row that was shown, also when Syncro was found to keep only a part of it since; a user
+        without an open row is ordinary.
         """
         held = held_by(await self._ports.connections.get(plan.customer_id), cause.tenant_id)
         if held is not None:
             return held
         approved = await self._ports.approvals.approved_row(plan.customer_id, plan.user_id)
-        return None if approved in (None, row_digest(plan)) else Held(CHANGED_SINCE, owed=False)
+        if approved in (None, row_digest(plan), row_digest(whole)):
+            return None
+        return None if await self._is_carried_out(plan, approved) else Held(CHANGED_SINCE, owed=False)
+
+    async def _is_carried_out(self, plan: CreateContact | UpdateContact, approved: str | None) -> bool:
+        """A crash came between the write and the settling of its row: what was written since the approval was it."""
+        latest = await self._ports.approvals.latest(plan.customer_id)
+        if latest is None or latest.approved_at is None or latest.rows.get(plan.user_id) != approved:
+            return False
+        newest = await self._newest_write(plan)
+        return newest is not None and newest.state is WriteState.WRITTEN and newest.intended_at >= latest.approved_at
 
     async def _not_outdated(self, turn: Turn, plan: CreateContact | UpdateContact) -> None:
         """Another worker may have read later and written sooner: what was read before that must not undo it."""
-        ports = self._ports
-        newest = await ports.journal.entries(customer_id=plan.customer_id, user_id=plan.user_id, limit=1)
-        if newest and turn.read_at < newest[0].intended_at <= ports.clock.now():
+        newest = await self._newest_write(plan)
+        if newest is not None and turn.read_at < newest.intended_at <= self._ports.clock.now():
             raise Transient("worker", "read_outdated", "the contact was written since the read", counted=False)
+
+    async def _newest_write(self, plan: CreateContact | UpdateContact) -> JournalEntry | None:
+        found = await self._ports.journal.entries(customer_id=plan.customer_id, user_id=plan.user_id, limit=1)
+        return found[0] if found else None
 
     async def _in_step(self, plan: NoChange) -> None:
         """Nothing to write, so the approved row is carried out (maybe just before a crash)."""

@@ -8,12 +8,12 @@ was in hand has gone back uncounted, the service is not ready, and `GET /me` is 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 
 from shared.domain.errors import StopTheLine, SyncError, Transient
 from shared.domain.messages import Lane
+from shared.runtime.services import pause
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.shift import Shift
 from worker.sync import Sync
@@ -79,11 +79,3 @@ class Consumer:
 
 def _wish(error: SyncError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, StopTheLine | Transient) else 0.0
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait, but not past `stop`. True: it is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    return stop.is_set()

@@ -26,7 +26,7 @@ from shared.domain.user import AnyUser, DirectoryUser
 from worker.apply import Turn
 from worker.carry import Carrier
 from worker.listings import Listings, Snapshot
-from worker.look import Cause
+from worker.look import Cause, Decided
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 
@@ -90,7 +90,7 @@ class CustomerLook:
             return None
         linked = {contact_id: case.user.id}
         found = match(case.user, [contact], link=contact_id, linked=linked, rivals=(), policy=case.policy)
-        return await self._carrier.carry_out(case.cause, turn, self._plan(case, found), contact)
+        return await self._carrier.carry_out(case.cause, turn, await self._plan(case, found), contact)
 
     # --- an unlinked user ---------------------------------------------------------------------------------------
 
@@ -103,8 +103,8 @@ class CustomerLook:
                 return outcome
             decided = await self._decide(case, snapshot, rivals)
             fresh = None
-            if isinstance(decided, UpdateContact):
-                fresh = await self._fresh(case, turn, snapshot, decided.contact_id)
+            if isinstance(decided.plan, UpdateContact):
+                fresh = await self._fresh(case, turn, snapshot, decided.plan.contact_id)
                 decided = await self._decide(case, snapshot, rivals)
             return await self._carrier.carry_out(case.cause, turn, decided, fresh, listed=snapshot.began, calls=calls)
 
@@ -120,7 +120,7 @@ class CustomerLook:
             await self._ports.links.unlink(case.customer_id, case.user.id)
         return outcome
 
-    async def _decide(self, case: Case, snapshot: Snapshot, rivals: Sequence[DirectoryUser]) -> Plan:
+    async def _decide(self, case: Case, snapshot: Snapshot, rivals: Sequence[DirectoryUser]) -> Decided:
         found = match(
             case.user,
             snapshot.contacts.values(),
@@ -132,7 +132,7 @@ class CustomerLook:
         )
         if isinstance(found, Found) and found.duplicates:
             log.warning("duplicate_contacts", customer_id=case.customer_id, user_id=case.user.id, ids=found.duplicates)
-        return self._plan(case, found)
+        return await self._plan(case, found)
 
     async def _rivals(self, case: Case, snapshot: Snapshot) -> Sequence[DirectoryUser]:
         """Other users with a claim to the same addresses: the answer must not depend on who came first."""
@@ -181,19 +181,12 @@ class CustomerLook:
 
     async def _created(self, case: Case) -> Collection[int]:
         """Contacts that our journal made for this user: of several the lowest is adopted, the others reported."""
-        entries = await self._ports.journal.entries(customer_id=case.customer_id, user_id=case.user.id)
-        return {entry.contact_id for entry in entries if entry.action == "create" and entry.contact_id is not None}
+        return (await self._ports.journal.created(case.customer_id, user_id=case.user.id)).keys()
 
-    def _plan(self, case: Case, found: Match) -> Plan:
-        return plan(
-            case.user,
-            found,
-            customer_id=case.customer_id,
-            facts=None,  # reports are read once a night, never for one hint
-            policy=case.policy,
-            today=case.today,
-            missing_fields=case.lacking,
-        )
+    async def _plan(self, case: Case, found: Match) -> Decided:
+        whole = _by_the_rules(case, found, frozenset())
+        possible = _by_the_rules(case, found, case.lacking)
+        return Decided(await self._marks.without_unstuck(possible), whole)
 
     @asynccontextmanager
     async def _turn(self, case: Case) -> AsyncIterator[Turn]:
@@ -206,6 +199,18 @@ class CustomerLook:
             ) as lease,
         ):
             yield Turn(allowance, lease, settings.write_takes, case.read_at)
+
+
+def _by_the_rules(case: Case, found: Match, missing_fields: frozenset[str]) -> Plan:
+    return plan(
+        case.user,
+        found,
+        customer_id=case.customer_id,
+        facts=None,  # reports are read once a night, never for one hint
+        policy=case.policy,
+        today=case.today,
+        missing_fields=missing_fields,
+    )
 
 
 def blame(error: SyncError) -> SyncError:

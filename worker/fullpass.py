@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from shared.domain.changes import Conflict, NoChange, Plan
+from shared.domain.changes import Conflict, NoChange
 from shared.domain.errors import Permanent
 from shared.domain.messages import Lane, Reason, split
 from shared.domain.records import Connection, ConnectionStatus, Link, Run
@@ -78,24 +78,29 @@ class FullPass:
     async def _note_all(self, survey: Survey) -> None:
         customer_id = survey.connection.customer_id
         known = {conflict.user_id for conflict in await self._ports.conflicts.list(customer_id)}
-        approval = await self._ports.approvals.latest(customer_id)
-        approved = approval.rows.keys() if approval and approval.approved_at else frozenset()
+        has_rows = await self._ports.approvals.pending(customer_id) > 0
         for plan in survey.plans:
             if isinstance(plan, Conflict):
                 await self._ports.conflicts.open(plan, self._ports.clock.now())
             elif plan.user_id in known:
                 await self._ports.conflicts.close(customer_id, plan.user_id)
-            await self._note_in_step(plan, is_approved=plan.user_id in approved)
+            if isinstance(plan, NoChange) and plan.contact_id is not None:
+                await self._note_link(plan, plan.contact_id)
+                if has_rows:
+                    await self._note_nothing_left(plan)
 
-    async def _note_in_step(self, plan: Plan, *, is_approved: bool) -> None:
-        """In step without a look: remember whose contact it is; an approved row asks for nothing any more."""
-        if not isinstance(plan, NoChange) or plan.contact_id is None:
+    async def _note_link(self, plan: NoChange, contact_id: int) -> None:
+        """In step without a look: remember whose contact it is. A link that there is by now is a look's business."""
+        links = self._ports.links
+        if plan.link == "link" or await links.of_user(plan.customer_id, plan.user_id) is not None:
             return
-        if plan.link != "link":
-            now = self._ports.clock.now()
-            try:
-                await self._ports.links.link(Link(plan.customer_id, plan.user_id, plan.contact_id, plan.link, now))
-            except Permanent as error:  # another user was linked to it meanwhile: the next pass sees the conflict
-                log.warning("link_refused", customer_id=plan.customer_id, user_id=plan.user_id, code=error.code)
-        if is_approved:
-            await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
+        try:
+            await links.link(Link(plan.customer_id, plan.user_id, contact_id, plan.link, self._ports.clock.now()))
+        except Permanent as error:  # another user was linked to it meanwhile: the next pass sees the conflict
+            log.warning("link_refused", customer_id=plan.customer_id, user_id=plan.user_id, code=error.code)
+
+    async def _note_nothing_left(self, plan: NoChange) -> None:
+        """An approved row of somebody in step asks for nothing any more."""
+        approvals = self._ports.approvals
+        if await approvals.approved_row(plan.customer_id, plan.user_id) is not None:
+            await approvals.settle_row(plan.customer_id, plan.user_id)

@@ -1,4 +1,4 @@
-"""A look at one user, before and after: why it is made (`Cause`), and what it gave (`Look`). Values only."""
+"""A look at one user: why it is made (`Cause`), what was decided (`Decided`), what it gave (`Look`). Values only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from shared.domain.changes import CreateContact, UpdateContact
+from shared.domain.changes import CreateContact, Plan, UpdateContact
 from shared.domain.messages import Reason, UsersTouched
 from shared.domain.outcome import Covered, Held, Outcome, Synced
 from shared.domain.records import Connection, ConnectionStatus
@@ -47,6 +47,14 @@ def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime)
         taken_at=taken_at,
         confirm=first.confirm,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`plan` is carried out: `whole`, which the rules ask for, without what Syncro is known not to keep."""
+
+    plan: Plan
+    whole: Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,23 @@
-"""What the worker keeps in Memory: watermarks, fingerprints, first misses, planned confirms, fields Syncro lacks.
+"""What the worker keeps in Memory: watermarks, fingerprints, first misses, planned confirms, what Syncro cannot keep.
 
-All of it may vanish at any moment; then one look too many is made, never one too few. No personal data goes in:
-the fingerprint is a keyed digest. Next: `worker/sync.py`.
+All of it may vanish at any moment; then one look or write too many is made, never one too few. No personal data goes
+in: fingerprints of users and values are keyed digests. Next: `worker/sync.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
+from shared.domain.changes import FieldChange, NoChange, Plan, UpdateContact, wanted
 from shared.domain.user import UserRead
 from shared.ports import Clock, Memory
 
 _DAY = 86_400.0
+_UNSTUCK_DAYS = 30.0
 
 
 class Marks:
@@ -70,8 +72,43 @@ class Marks:
         known = await self.lacking(customer_id)
         await self._memory.remember(f"lacking:{customer_id}", json.dumps(sorted(known.union(fields))), ttl=_DAY)
 
+    async def written(
+        self, customer_id: int, contact_id: int, changes: Sequence[FieldChange], unstuck: Collection[str]
+    ) -> None:
+        """`changes` were sent, and Syncro did not keep those of the fields `unstuck`."""
+        key, sent = f"unstuck:{customer_id}:{contact_id}", {change.field for change in changes}
+        known = await self._unstuck(customer_id, contact_id)
+        kept = {field: told for field, told in known.items() if field not in sent}
+        until = (self._clock.now() + timedelta(days=_UNSTUCK_DAYS)).isoformat()
+        kept |= {change.field: (self._value(change), until) for change in changes if change.field in unstuck}
+        if kept or known:
+            await self._memory.remember(key, json.dumps(kept), ttl=_UNSTUCK_DAYS * _DAY)
+
+    async def without_unstuck(self, plan: Plan) -> Plan:
+        """The plan without what Syncro did not keep, until something else is wanted there: said once, not nightly."""
+        if not isinstance(plan, UpdateContact):
+            return plan
+        known = await self._unstuck(plan.customer_id, plan.contact_id)
+        left = tuple(c for c in plan.changes if c.field not in known or known[c.field][0] != self._value(c))
+        if not left:
+            return NoChange(plan.user_id, plan.customer_id, plan.contact_id, plan.link)
+        return replace(plan, changes=left)
+
+    async def _unstuck(self, customer_id: int, contact_id: int) -> Mapping[str, tuple[str, str]]:
+        """Field -> digest of the value that did not stick, and until when (ISO) it is not tried again."""
+        found = json.loads(await self._memory.recall(f"unstuck:{customer_id}:{contact_id}") or "{}")
+        now = self._clock.now().isoformat()
+        return {field: (value, until) for field, (value, until) in found.items() if until > now}
+
     def _fingerprint(self, read: UserRead) -> str:
-        text = json.dumps([type(read).__name__, asdict(read)], default=str, sort_keys=True, ensure_ascii=False)
+        return self._digest(
+            json.dumps([type(read).__name__, asdict(read)], default=str, sort_keys=True, ensure_ascii=False)
+        )
+
+    def _value(self, change: FieldChange) -> str:
+        return self._digest(json.dumps([change.field, wanted(change)], ensure_ascii=False))
+
+    def _digest(self, text: str) -> str:
         return blake2b(text.encode(), key=self._key, digest_size=16).hexdigest()
 
 

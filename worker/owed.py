@@ -14,7 +14,7 @@ import structlog
 from shared.domain.errors import SyncError
 from shared.domain.messages import Reason
 from shared.domain.records import ConnectionStatus, Owed
-from worker.consumer import pause
+from shared.runtime.services import pause
 from worker.fullpass import FullPass
 from worker.parts import WorkerPorts, WorkerSettings
 

@@ -6,7 +6,7 @@ The same planner as for one hint, so that a preview shows what a look would do. 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from shared.domain.changes import Plan
@@ -58,22 +58,19 @@ class Surveyor:
             contacts = await ports.contacts.listing(allowance, customer_id)
         links = {link.contact_id: link.user_id for link in await ports.links.of_customer(customer_id)}
         policy = await ports.policies.policy(customer_id)
-        rows = plan_all(
+        planned = plan_all(
             users,
             contacts,
             links,
             policy,
             customer_id=customer_id,
             today=began.date(),
-            created=await self._created(customer_id),
+            created=await ports.journal.created(customer_id),
             lacking=await self._marks.lacking(customer_id),
         )
+        rows = tuple([replace(row, plan=await self._marks.without_unstuck(row.plan)) for row in planned])
         unseen = _unseen(users, {contact.id: contact for contact in contacts}, links, policy)
         return Survey(connection, Preview(customer_id, rows, tuple(contacts)), unseen, began)
-
-    async def _created(self, customer_id: int) -> Mapping[int, str]:
-        entries = await self._ports.journal.entries(customer_id=customer_id, limit=100_000)
-        return {e.contact_id: e.user_id for e in entries if e.action == "create" and e.contact_id is not None}
 
 
 def plan_all(

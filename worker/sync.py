@@ -14,12 +14,12 @@ from datetime import datetime
 import structlog
 
 from shared.domain.errors import Permanent, SyncError
-from shared.domain.messages import Lane, UsersTouched
+from shared.domain.messages import Lane
 from shared.domain.outcome import Covered, Failed, Held, NotReplicated, Outcome, Synced
 from shared.domain.records import Connection, ConnectionStatus
 from shared.domain.user import AnyUser, Deleted, Missing, UserRead
 from worker.customer import CustomerLook, blame
-from worker.look import NOBODY, Cause, Look, cause_of, held_by
+from worker.look import NOBODY, Cause, Look, held_by
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.report import report
@@ -50,19 +50,6 @@ class Sync:
         self.marks = Marks(ports.memory, ports.clock, settings.fingerprint_key)
         self._customers = CustomerLook(ports, settings, lane, self.marks)
         self._weather = Weather()
-
-    async def sync_users(self, message: UsersTouched) -> Mapping[tuple[int, str], Outcome]:
-        """All users of one message, (customer id, user id) -> outcome. For callers without a queue."""
-        taken_at = self._ports.clock.now()
-        outcomes: dict[tuple[int, str], Outcome] = {}
-        for start in range(0, len(message.user_ids), TOGETHER):
-            reading = await self.read(message.tenant_id, message.user_ids[start : start + TOGETHER])
-            for user_id in message.user_ids[start : start + TOGETHER]:
-                alone = await self.alone(reading, user_id)
-                look = await self.look(cause_of(user_id, [message], taken_at), alone)
-                await self.remember(look, alone)
-                outcomes |= {(customer_id, user_id): outcome for customer_id, outcome in look.outcomes.items()}
-        return outcomes
 
     async def read(self, tenant_id: str, user_ids: Sequence[str]) -> Reading:
         """One read for all of them; without an approved customer Entra is not even asked. Never raises SyncError."""

@@ -13,6 +13,11 @@ from shared.domain.outcome import Failed, Outcome, Synced
 
 _FAILURES = 5  # in a row ...
 _CUSTOMERS = 2  # ... and not all of one customer
+# No connection, a 5xx, no answer in time, or somebody else's page in place of Syncro's. "Too many" stops by itself; a
+# listing that keeps moving says only that people work.
+_UNWELL = frozenset(
+    {"unreachable", "connection_lost", "timed_out", "service_fault", "unreadable_answer", "creation_unanswered"}
+)
 
 
 @dataclass(slots=True)
@@ -39,4 +44,4 @@ class Weather:
 
 def _is_syncro_unwell(outcome: Failed) -> bool:
     error = outcome.error
-    return isinstance(error, Transient) and error.counted and error.service == "syncro"
+    return isinstance(error, Transient) and error.service == "syncro" and error.code in _UNWELL

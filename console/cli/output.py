@@ -42,7 +42,7 @@ CREDENTIALS = {
     "syncro": "syncro.api_token and its permissions",
 }
 
-# What a ledger says of a connection, in the words of technicians (DESIGN 7).
+# What a ledger says of a connection, in the words of technicians.
 STATES = {
     ConnectionStatus.PREVIEW: "waiting for approval",
     ConnectionStatus.APPROVED: "approved",

@@ -27,8 +27,9 @@ from shared.domain.preview import Preview
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics import Metrics
+from shared.runtime.services import Limits, Service
 from shared.runtime.settings import Settings, load_settings
-from shared.runtime.supervisor import Limits, Service, Supervisor
+from shared.runtime.supervisor import Supervisor
 from shared.runtime.wiring import Adapters, open_adapters
 from worker.counting import counting
 from worker.fullpass import FullPass

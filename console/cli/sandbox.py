@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from console.cli.output import Json
-from sandbox.world import Ports, run_sandbox
 
 
 def sandbox(
@@ -23,5 +22,8 @@ def sandbox(
     as_json: Json = False,
 ) -> None:
     """Start simulated vendors and stay up until Ctrl-C. Needs no settings."""
+    # Imported when asked for: no other command should wait for the simulated vendors to load.
+    from sandbox.world import Ports, run_sandbox
+
     ports = Ports(login_port, graph_port, syncro_port, control_port)
     sys.exit(asyncio.run(run_sandbox(data_dir, as_json, scenario, ports)))

@@ -12,7 +12,7 @@ from console.cli.output import STATES, Json, print_json, print_table, say
 from console.operations import Status
 from shared.domain.records import Connection, ConnectionStatus
 
-# What technicians call the lanes (DESIGN 7: lane, rung and lease stay inside).
+# What technicians call the lanes (lane, rung and lease are words for engineers).
 WORK_NAMES = {"live": "changes", "backfill": "full sync", "control": "subscriptions", "dead": "failed, being filed"}
 
 
@@ -41,6 +41,11 @@ def status(context: typer.Context, as_json: Json = False) -> None:
         say(f"Waiting for approval: {len(unapproved)}. Begin with: entra-syncro preview --customer {unapproved[0]}")
     waiting = ", ".join(f"{count} {WORK_NAMES.get(lane, lane)}" for lane, count in seen.waiting.items() if count)
     say(f"Waiting: {waiting or 'nothing'}.")
+    for customer_id, count in seen.unwritten.items():
+        say(
+            f"Customer {customer_id}: approved changes not yet written: {count}. If its full sync is over, they "
+            f"changed since the approval: entra-syncro preview --customer {customer_id}"
+        )
     if seen.failed_changes:
         say(f"Failed changes: {seen.failed_changes}. Look at them: entra-syncro dead-letters list")
     if seen.conflicts:

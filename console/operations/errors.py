@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class OperationError(Exception):
-    """`exit_code` as DESIGN promises: 1 failed, 2 wrong use, 3 held by a brake or a missing approval."""
+    """`exit_code`: 1 failed, 2 wrong use, 3 held by a brake or a missing approval."""
 
     def __init__(self, message: str, *, exit_code: int = 1) -> None:
         super().__init__(message)

@@ -35,10 +35,12 @@ class ShownPreview:
 
 
 async def preview(ports: OperatorPorts, customer_id: int) -> ShownPreview:
-    """Make the plan, remember it for approval, save the customer's contacts."""
+    """Make the plan, save the customer's contacts, then let the plan be approved: never without the saved contacts."""
     tied = await connection(ports, customer_id)
     plan = await ports.passes.preview(customer_id)
     now = ports.clock.now()
+    path = ports.data_dir / "previews" / f"customer-{customer_id}-{now:%Y%m%dT%H%M%S}.csv"
+    await asyncio.to_thread(_save, path, plan.contacts)
     await ports.approvals.propose(
         Approval(
             customer_id=customer_id,
@@ -48,8 +50,6 @@ async def preview(ports: OperatorPorts, customer_id: int) -> ShownPreview:
             proposed_at=now,
         )
     )
-    path = ports.data_dir / "previews" / f"customer-{customer_id}-{now:%Y%m%dT%H%M%S}.csv"
-    await asyncio.to_thread(_save, path, plan.contacts)
     return ShownPreview(tied, plan, path)
 
 

@@ -7,11 +7,11 @@ nothing for what it does not send. Next: `console/operations.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from shared.domain.changes import FieldChange
-from shared.domain.contact import PLAIN_FIELDS, Contact
+from shared.domain.contact import Contact
+from shared.domain.plan import apply_to
 from shared.ports import Allowance, Contacts, Written
 
 
@@ -43,16 +43,8 @@ class DryRunContacts:
     async def create(self, allowance: Allowance, customer_id: int, changes: Sequence[FieldChange]) -> Written:
         """A contact with a negative id, which Syncro never gives: nothing can mistake it for a real one."""
         self._recorded.append(Recorded(customer_id, None, tuple(changes)))
-        return Written(laid_over(Contact(-len(self._recorded), customer_id), changes), ())
+        return Written(apply_to(Contact(-len(self._recorded), customer_id), changes), ())
 
     async def update(self, allowance: Allowance, fresh: Contact, changes: Sequence[FieldChange]) -> Written:
         self._recorded.append(Recorded(fresh.customer_id, fresh.id, tuple(changes)))
-        return Written(laid_over(fresh, changes), ())
-
-
-def laid_over(contact: Contact, changes: Sequence[FieldChange]) -> Contact:
-    """The contact as it would be after the changes; the title shows in both of its places."""
-    values = {change.field: change.after for change in changes}
-    plain: dict[str, Any] = {name: value for name, value in values.items() if name in PLAIN_FIELDS}
-    custom = {name: value for name, value in values.items() if name not in plain or name == "title"}
-    return replace(contact, properties={**contact.properties, **custom}, **plain)
+        return Written(apply_to(fresh, changes), ())

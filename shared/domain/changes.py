@@ -144,7 +144,9 @@ def row_digest(plan: Plan) -> str:
 
 def _decided(changes: tuple[FieldChange, ...]) -> list[list[str]]:
     """What a person says yes to. The day in "Blocked since DAY" is no decision: an approval outlives midnight."""
-    return [
-        [each.field, each.before, _DAY.sub("", each.after) if each.kind is Kind.OWNED else each.after]
-        for each in changes
-    ]
+    return [[each.field, each.before, wanted(each)] for each in changes]
+
+
+def wanted(change: FieldChange) -> str:
+    """The value that is asked for, without the day of a status: it would be another one every day."""
+    return _DAY.sub("", change.after) if change.kind is Kind.OWNED else change.after

@@ -82,7 +82,7 @@ SERVICE_PATTERNS: tuple[str, ...] = (
 
 
 class SyncPolicy(_Frozen):
-    """One customer's rules. The defaults are what DESIGN.md section 5 promises."""
+    """One customer's rules. The defaults write only what a person would expect."""
 
     create_scope: CreateScope = CreateScope.LICENSED
     domains: tuple[str, ...] = ()  # empty: every domain

@@ -6,6 +6,8 @@ site serves the registry under `/metrics`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 PREFIX = "entra_syncro"
@@ -14,78 +16,64 @@ LATENCY_BUCKETS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)  # 
 SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100)  # users
 
 
+class _Maker:
+    """Makes metrics of one registry, every name with our prefix."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", text, buckets=buckets, registry=self._registry)
+
+
 class ReceiverMetrics:
     """What the public door counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.posts = Counter(
-            f"{PREFIX}_posts", "POSTs answered on the public door, by status", ["status"], registry=registry
+        make = _Maker(registry)
+        self.posts = make.counter("posts", "POSTs answered on the public door, by status", "status")
+        self.post_seconds = make.histogram(
+            "post_seconds", "From the first byte of a POST to its answer", ANSWER_BUCKETS
         )
-        self.post_seconds = Histogram(
-            f"{PREFIX}_post_seconds",
-            "From the first byte of a POST to its answer",
-            buckets=ANSWER_BUCKETS,
-            registry=registry,
-        )
-        self.notifications = Counter(
-            f"{PREFIX}_notifications",
-            "Notifications accepted, by kind",
-            ["kind"],
-            registry=registry,
-        )
-        self.dropped = Counter(
-            f"{PREFIX}_notifications_dropped", "Notifications dropped, by reason", ["reason"], registry=registry
-        )
-        self.commit_users = Histogram(
-            f"{PREFIX}_commit_users", "Users in one published message", buckets=SIZE_BUCKETS, registry=registry
-        )
-        self.bytes_in_flight = Gauge(
-            f"{PREFIX}_bytes_in_flight", "Bytes of POST bodies not yet answered", registry=registry
-        )
-        self.breaker_open = Gauge(
-            f"{PREFIX}_receiver_breaker_open",
-            "1 while the broker failed: POSTs get 503 at once",
-            registry=registry,
-        )
+        self.notifications = make.counter("notifications", "Notifications accepted, by kind", "kind")
+        self.dropped = make.counter("notifications_dropped", "Notifications dropped, by reason", "reason")
+        self.commit_users = make.histogram("commit_users", "Users in one published message", SIZE_BUCKETS)
+        self.bytes_in_flight = make.gauge("bytes_in_flight", "Bytes of POST bodies not yet answered")
+        self.breaker_open = make.gauge("receiver_breaker_open", "1 while the broker failed: POSTs get 503 at once")
 
 
 class RegistrarMetrics:
     """What the registrar does about subscriptions."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.actions = Counter(
-            f"{PREFIX}_subscription_actions",
+        make = _Maker(registry)
+        self.actions = make.counter(
+            "subscription_actions",
             "Subscriptions created, renewed, taken_over, replaced, deleted or failed",
-            ["action"],
-            registry=registry,
+            "action",
         )
-        self.tenants = Gauge(
-            f"{PREFIX}_subscription_tenants", "Tenants by state (good, waiting)", ["state"], registry=registry
-        )
+        self.tenants = make.gauge("subscription_tenants", "Tenants by state (good, waiting)", "state")
 
 
 class WorkerMetrics:
     """What the worker does with hints."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.outcomes = Counter(
-            f"{PREFIX}_looks", "Looks at users, by outcome and reason", ["outcome", "reason"], registry=registry
-        )
-        self.verdicts = Counter(
-            f"{PREFIX}_verdicts",
-            "What became of looks (done, retry, ...)",
-            ["verdict"],
-            registry=registry,
-        )
-        self.syncro_calls = Counter(f"{PREFIX}_syncro_calls", "Calls to Syncro, by lane", ["lane"], registry=registry)
-        self.syncro_writes = Counter(
-            f"{PREFIX}_syncro_writes", "Writes to Syncro, by action", ["action"], registry=registry
-        )
-        self.hint_to_contact = Histogram(
-            f"{PREFIX}_hint_to_contact_seconds",
+        make = _Maker(registry)
+        self.outcomes = make.counter("looks", "Looks at users, by outcome and reason", "outcome", "reason")
+        self.verdicts = make.counter("verdicts", "What became of looks (done, retry, ...)", "verdict")
+        self.syncro_calls = make.counter("syncro_calls", "Calls to Syncro, by lane", "lane")
+        self.syncro_writes = make.counter("syncro_writes", "Writes to Syncro, by action", "action")
+        self.hint_to_contact = make.histogram(
+            "hint_to_contact_seconds",
             "From the notification to the written contact, live hints only",
-            buckets=LATENCY_BUCKETS,
-            registry=registry,
+            LATENCY_BUCKETS,
         )
 
 

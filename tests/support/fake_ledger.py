@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -89,6 +89,7 @@ class FakeApprovals:
         proposal = self.proposals.get(customer_id)
         if proposal is None or proposal.digest != digest:
             raise Permanent("ledger", "digest_mismatch")
+        self.rows = {key: row for key, row in self.rows.items() if key[0] != customer_id}
         self.rows |= {(customer_id, user_id): row for user_id, row in proposal.rows.items()}
         approved = replace(proposal, approved_at=at, approved_by=by)
         self.proposals[customer_id] = approved
@@ -101,6 +102,10 @@ class FakeApprovals:
     async def settle_row(self, customer_id: int, user_id: str) -> None:
         self.switch.reach()
         self.rows.pop((customer_id, user_id), None)
+
+    async def pending(self, customer_id: int) -> int:
+        self.switch.reach()
+        return sum(customer == customer_id for customer, _ in self.rows)
 
 
 @dataclass
@@ -184,12 +189,9 @@ class FakeJournal:
         )
 
     async def open_creation(self, customer_id: int, user_id: str) -> JournalEntry | None:
-        self.switch.reach()
         unknown = (WriteState.INTENDED, WriteState.AMBIGUOUS)
-        for entry in await self.entries(customer_id=customer_id, user_id=user_id):
-            if entry.action == "create":
-                return entry if entry.state in unknown else None
-        return None
+        mine = await self.entries(customer_id=customer_id, user_id=user_id, limit=len(self.written))
+        return next((entry for entry in mine if entry.action == "create" and entry.state in unknown), None)
 
     async def entries(
         self, *, customer_id: int | None = None, user_id: str | None = None, limit: int = 100
@@ -201,6 +203,10 @@ class FakeJournal:
             if customer_id in (None, entry.customer_id) and user_id in (None, entry.user_id)
         ]
         return mine[:limit]
+
+    async def created(self, customer_id: int, *, user_id: str | None = None) -> Mapping[int, str]:
+        mine = await self.entries(customer_id=customer_id, user_id=user_id, limit=len(self.written))
+        return {e.contact_id: e.user_id for e in mine if e.action == "create" and e.contact_id is not None}
 
 
 @dataclass

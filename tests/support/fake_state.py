@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -153,14 +153,17 @@ class FakePace:
 
 @dataclass
 class FakeMemory:
-    """`wipe` forgets everything, as a restarted Redis does; `away` refuses."""
+    """`wipe` forgets everything, as a restarted Redis does; `away` refuses; `on_recall` happens meanwhile."""
 
     clock: Clock
     away: bool = False
     values: dict[str, tuple[str, float]] = field(default_factory=dict)
+    on_recall: Callable[[], None] | None = None
 
     async def recall(self, key: str) -> str | None:
         self._reach()
+        if self.on_recall is not None:
+            self.on_recall()
         value, until = self.values.get(key, ("", 0.0))
         return value if until > self.clock.monotonic() else None
 

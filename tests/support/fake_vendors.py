@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 from shared.domain.changes import FieldChange
-from shared.domain.contact import PLAIN_FIELDS, Contact
+from shared.domain.contact import Contact
 from shared.domain.errors import Ambiguous, SyncError
+from shared.domain.plan import apply_to
 from shared.domain.user import DirectoryUser, Missing, UserRead
 from shared.ports import Allowance, Clock, Written
 
@@ -128,10 +129,7 @@ class FakeContacts:
 
     def _store(self, contact: Contact, changes: Sequence[FieldChange]) -> Written:
         kept = [change for change in changes if change.field not in self.swallow]
-        plain = {change.field: change.after for change in kept if change.field in PLAIN_FIELDS}
-        custom = {change.field: change.after for change in kept if change.field not in PLAIN_FIELDS}
-        stored = replace(contact, properties={**contact.properties, **custom}, **plain)  # type: ignore[arg-type]  # plain holds text fields only
-        return Written(self.put(stored), tuple(c.field for c in changes if c.field in self.swallow))
+        return Written(self.put(apply_to(contact, kept)), tuple(c.field for c in changes if c.field in self.swallow))
 
     async def _call(self, allowance: Allowance, verb: str, target: int) -> None:
         await allowance.spend()

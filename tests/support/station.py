@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,12 +11,15 @@ from itertools import count
 
 from shared.domain.contact import Contact
 from shared.domain.messages import Lane, Reason, UsersTouched
+from shared.domain.outcome import Outcome
 from shared.domain.records import Connection, ConnectionStatus, Link
 from shared.domain.user import DirectoryUser
 from tests.support.clock import START
 from tests.support.fakes import World
 from worker.consumer import Consumer
+from worker.look import cause_of
 from worker.parts import LookReport, WorkerPorts, WorkerSettings
+from worker.sync import TOGETHER, Sync
 
 TENANT = "tenant-a"
 CUSTOMER = 7
@@ -131,6 +134,20 @@ class Station:
                 yield consumers
             finally:
                 stop.set()
+
+    async def sync_users(self, sync: Sync, message: UsersTouched) -> Mapping[tuple[int, str], Outcome]:
+        """All users of one message without a queue, (customer id, user id) -> outcome."""
+        taken_at = self.world.clock.now()
+        outcomes: dict[tuple[int, str], Outcome] = {}
+        for start in range(0, len(message.user_ids), TOGETHER):
+            ids = message.user_ids[start : start + TOGETHER]
+            reading = await sync.read(message.tenant_id, ids)
+            for user_id in ids:
+                alone = await sync.alone(reading, user_id)
+                look = await sync.look(cause_of(user_id, [message], taken_at), alone)
+                await sync.remember(look, alone)
+                outcomes |= {(customer_id, user_id): outcome for customer_id, outcome in look.outcomes.items()}
+        return outcomes
 
     def outcomes(self) -> list[str]:
         return [look.outcome for look in self.looks]

@@ -2,24 +2,17 @@
 
 Starts the sandbox and every service in one process with an empty data folder, shows and approves the plan of three
 customers, runs the first sync, changes people in the directory and times each change into its contact. Exits 1 if
-what Syncro holds is not what the plan said. Next: `stage.py`, `acts.py`, `people.py`, `summary.py`.
+what Syncro holds is not what the plan said. Next: `play.py`, then `stage.py`, `acts.py`, `people.py`, `summary.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from console.cli.demo.acts import Performance
-from console.cli.demo.stage import open_stage
-from console.cli.demo.summary import Summary, show_summary
-from console.cli.output import plain, say
 
 
 def demo(
@@ -29,34 +22,7 @@ def demo(
     ] = None,
 ) -> None:
     """Show the whole route against simulated vendors. Needs no settings and no server."""
+    # Imported when asked for: no other command should wait for the simulated vendors to load.
+    from console.cli.demo.play import perform
+
     sys.exit(asyncio.run(perform(stay=sys.stdout.isatty() and not once, json_file=json_file)))
-
-
-async def perform(*, stay: bool, json_file: Path | None) -> int:
-    """All acts in order. 0 when Syncro holds what the plan said, else 1."""
-    with tempfile.TemporaryDirectory(prefix="entra-syncro-demo-") as scratch:
-        async with open_stage(Path(scratch)) as stage:
-            performance = Performance(stage)
-            await performance.preview_and_approve()
-            await performance.change_people()
-            summary = await performance.summarise()
-            show_summary(summary)
-            await _keep(json_file, summary)
-            if stay:
-                await _stay(stage.addresses)
-    return 0 if summary.as_planned else 1
-
-
-async def _keep(file: Path | None, summary: Summary) -> None:
-    if file is None:
-        return
-    text = json.dumps(plain(summary.document()), indent=2) + "\n"
-    await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
-    await asyncio.to_thread(file.write_text, text, encoding="utf-8")
-
-
-async def _stay(addresses: dict[str, str]) -> None:
-    say("\nEverything stays up; change people through the simulated Graph and watch. Ctrl-C ends it.")
-    for name, address in addresses.items():
-        say(f"  {name:<10} {address}")
-    await asyncio.Event().wait()

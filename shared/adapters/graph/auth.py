@@ -29,7 +29,7 @@ import msal
 import requests
 from requests.adapters import HTTPAdapter
 
-from shared.adapters.graph.errors import LOGIN, login_family, login_stops
+from shared.adapters.graph.login_errors import LOGIN, login_family, login_stops
 from shared.adapters.lenient import document, mapping, texts
 from shared.domain.errors import SyncError, Transient
 

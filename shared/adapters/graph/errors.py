@@ -1,8 +1,7 @@
-"""Every error that Graph and its login service answer with, as one of our three families. Pure; nothing is fetched.
+"""Every error that Graph answers with, as one of our three families. Pure; nothing is fetched.
 
-`family` reads status, headers and error body; `login_family` reads the error document of a token request. Codes come
-first, messages only where Graph gives no other sign. No message of theirs passes on: it may quote names and addresses.
-Next: `shared/adapters/graph/caller.py`.
+`family` reads status, headers and error body. Codes come first, messages only where Graph gives no other sign. No
+message of theirs passes on: it may quote names and addresses. Next: `shared/adapters/graph/caller.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from shared.adapters.http import retry_after
 from shared.adapters.lenient import mapping, text
 from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Transient
 
-LOGIN = "login"
 RESYNC = "resync_required"  # a delta token is void: begin a full round
 PAGE_EXPIRED = "page_token_expired"  # a listing's next link is void: begin the listing anew
 NOT_FOUND = "not_found"
@@ -208,52 +206,3 @@ def _forbidden(fault: _Fault) -> SyncError:
 
 def _claims_wanted(fault: _Fault) -> bool:
     return "insufficient_claims" in fault.headers.get("www-authenticate", "") or fault.code == "insufficient_claims"
-
-
-# --- the login service (sheet 9.1) ---------------------------------------------------------------------------------
-
-_TENANT_CODES: Mapping[int, str] = {
-    700016: "consent_missing",
-    7000229: "consent_missing",
-    65001: "consent_missing",
-    65004: "consent_declined",
-    90002: "tenant_unknown",
-    90072: "tenant_unknown",
-    53003: "blocked_by_policy",
-    50105: "not_assigned",
-    7000112: "app_disabled",
-}
-_ACCOUNT_CODES: Mapping[int, str] = {
-    7000215: "secret_wrong",
-    7000222: "secret_expired",
-    700027: "certificate_refused",
-}
-# Login is throttled, loops or cannot reach its own directory.
-_WAIT_CODES = frozenset({50196, 90006, 90033, 90055})
-_WAIT_ERRORS = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
-
-
-def login_family(body: object, tenant: str) -> SyncError:
-    """The error behind a refused token request: numeric `error_codes` first, then the OAuth `error`."""
-    error = text(mapping(body).get("error")) or ""
-    listed = mapping(body).get("error_codes")
-    codes = [code for code in listed if isinstance(code, int)] if isinstance(listed, list) else []
-    for code in codes:
-        if code in _TENANT_CODES:
-            return login_stops(_TENANT_CODES[code], tenant, f"AADSTS{code}")
-        if code in _ACCOUNT_CODES:
-            return _account_stops(_ACCOUNT_CODES[code], f"AADSTS{code}")
-    if error in _WAIT_ERRORS or not error or not _WAIT_CODES.isdisjoint(codes):
-        return Transient(LOGIN, "login_unavailable", f"tenant {tenant}")
-    sign = f"AADSTS{codes[0]}" if codes else "no code"
-    if error == "invalid_client":
-        return _account_stops("credential_refused", sign)
-    return login_stops("login_refused", tenant, sign)
-
-
-def login_stops(code: str, tenant: str, sign: str) -> StopTheLine:
-    return StopTheLine(LOGIN, code, f"{sign}, tenant {tenant}", scope=Scope.TENANT)
-
-
-def _account_stops(code: str, sign: str) -> StopTheLine:
-    return StopTheLine(LOGIN, code, f"{sign}: our own credential, every tenant", scope=Scope.ACCOUNT)

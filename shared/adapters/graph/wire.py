@@ -8,6 +8,7 @@ Next: `shared/adapters/graph/directory.py`, `shared/adapters/graph/subscriptions
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from shared.adapters.lenient import Json, mapping, moment, objects, text, texts
 from shared.domain.errors import Transient
@@ -22,33 +23,44 @@ def unreadable(what: str) -> Transient:
     return Transient(SERVICE, "unreadable_answer", f"{what} could not be read")
 
 
+# A user's plain attributes: ours <- Graph's.
+_TEXTS: Mapping[str, str] = {
+    "display_name": "displayName",
+    "given_name": "givenName",
+    "surname": "surname",
+    "mail": "mail",
+    "user_principal_name": "userPrincipalName",
+    "mobile_phone": "mobilePhone",
+    "street_address": "streetAddress",
+    "city": "city",
+    "state": "state",
+    "postal_code": "postalCode",
+    "country": "country",
+    "usage_location": "usageLocation",
+    "job_title": "jobTitle",
+    "department": "department",
+    "company_name": "companyName",
+    "office_location": "officeLocation",
+    "employee_id": "employeeId",
+    "user_type": "userType",
+}
+_LISTS: Mapping[str, str] = {
+    "other_mails": "otherMails",
+    "proxy_addresses": "proxyAddresses",
+    "business_phones": "businessPhones",
+}
+
+
 def directory_user(body: Json) -> DirectoryUser:
     """A living user as Entra has it: nothing trimmed, nothing normalised. Raises Transient without an id."""
     enabled = body.get("accountEnabled")
+    plain: dict[str, Any] = {ours: text(body.get(theirs)) for ours, theirs in _TEXTS.items()}
+    lists: dict[str, Any] = {ours: texts(body.get(theirs)) for ours, theirs in _LISTS.items()}
     return DirectoryUser(
         id=_id(body, "a user"),
-        display_name=text(body.get("displayName")),
-        given_name=text(body.get("givenName")),
-        surname=text(body.get("surname")),
-        mail=text(body.get("mail")),
-        user_principal_name=text(body.get("userPrincipalName")),
-        other_mails=texts(body.get("otherMails")),
-        proxy_addresses=texts(body.get("proxyAddresses")),
-        business_phones=texts(body.get("businessPhones")),
-        mobile_phone=text(body.get("mobilePhone")),
-        street_address=text(body.get("streetAddress")),
-        city=text(body.get("city")),
-        state=text(body.get("state")),
-        postal_code=text(body.get("postalCode")),
-        country=text(body.get("country")),
-        usage_location=text(body.get("usageLocation")),
-        job_title=text(body.get("jobTitle")),
-        department=text(body.get("department")),
-        company_name=text(body.get("companyName")),
-        office_location=text(body.get("officeLocation")),
-        employee_id=text(body.get("employeeId")),
+        **plain,
+        **lists,
         account_enabled=enabled if isinstance(enabled, bool) else True,
-        user_type=text(body.get("userType")),
         sku_ids=_sku_ids(body),
         extensions=_extensions(body),
     )

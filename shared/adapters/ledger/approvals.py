@@ -1,7 +1,7 @@
 """Previews that wait for a person, and the rows that a person approved and that are still to be carried out.
 
-A proposal may come and go; an approved row stays until it was carried out or a later approval speaks of its user
-again. Refuses the approval of anything but the latest proposal. Next: `links.py`.
+A proposal may come and go; an approved row stays until it was carried out or a later preview is approved. Refuses
+the approval of anything but the latest proposal. Next: `links.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.adapters.ledger.database import Database
@@ -56,6 +56,12 @@ class SqlApprovals:
         await connection.execute(
             update(approvals).where(approvals.c.id == row.id).values(approved_at=at, approved_by=by)
         )
+        # What the newer preview does not name asks for nothing any more, and must not hold that user's later changes.
+        await connection.execute(
+            update(approved_rows)
+            .where(approved_rows.c.customer_id == row.customer_id, approved_rows.c.pending)
+            .values(pending=False)
+        )
         if not row.rows:
             return
         upsert = self._database.insert(approved_rows)
@@ -84,6 +90,14 @@ class SqlApprovals:
             .where(approved_rows.c.customer_id == customer_id, approved_rows.c.user_id == user_id)
             .values(pending=False)
         )
+
+    async def pending(self, customer_id: int) -> int:
+        row = await self._database.row(
+            select(func.count().label("rows")).where(
+                approved_rows.c.customer_id == customer_id, approved_rows.c.pending
+            )
+        )
+        return 0 if row is None else int(row.rows)
 
 
 def _latest(customer_id: int) -> Select[Any]:

@@ -6,7 +6,7 @@ Next: `dead_letters.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +67,14 @@ class SqlJournal:
         if user_id is not None:
             statement = statement.where(journal.c.user_id == user_id)
         return [_entry(row) for row in await self._database.rows(statement)]
+
+    async def created(self, customer_id: int, *, user_id: str | None = None) -> Mapping[int, str]:
+        statement = select(journal.c.contact_id, journal.c.user_id).where(
+            journal.c.customer_id == customer_id, journal.c.action == "create", journal.c.contact_id.is_not(None)
+        )
+        if user_id is not None:
+            statement = statement.where(journal.c.user_id == user_id)
+        return {row.contact_id: row.user_id for row in await self._database.rows(statement)}
 
 
 def _newest(limit: int) -> Select[Any]:

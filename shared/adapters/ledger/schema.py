@@ -152,6 +152,12 @@ journal = Table(
     Index("ix_journal_user_id_id", "user_id", "id"),
     sqlite_autoincrement=True,
 )
+Index(  # few among many: a full pass asks for all of a customer's
+    "ix_journal_creations",
+    journal.c.customer_id,
+    sqlite_where=text("action = 'create'"),
+    postgresql_where=text("action = 'create'"),
+)
 
 dead_letters = Table(
     "dead_letters",

@@ -167,12 +167,28 @@ async def test_must_let_later_changes_of_a_settled_user_pass(ledger: Ledger) -> 
     assert await ledger.approvals.approved_row(CUSTOMER, "bert") == "r2"
 
 
-async def test_newer_approval_replaces_the_rows_of_its_users_only(ledger: Ledger) -> None:
+async def test_must_retire_earlier_rows_also_of_users_that_are_not_named(ledger: Ledger) -> None:
+    """must: retire the customer's earlier rows, also of users whom this proposal does not name"""
     await _approved(ledger, "d1", {"anna": "r1", "bert": "r2", "carl": "r3"})
+    await _approved(ledger, "other", {"bert": "o2"}, OTHER)
     await ledger.approvals.settle_row(CUSTOMER, "carl")
     await _approved(ledger, "d2", {"anna": "r1b", "carl": "r3b"})
     rows = [await ledger.approvals.approved_row(CUSTOMER, user) for user in ("anna", "bert", "carl")]
-    assert rows == ["r1b", "r2", "r3b"]
+    assert rows == ["r1b", None, "r3b"]
+    assert await ledger.approvals.approved_row(OTHER, "bert") == "o2"
+
+
+async def test_must_count_the_rows_that_are_not_carried_out_yet(ledger: Ledger) -> None:
+    """must: count the rows that were approved and are not carried out yet"""
+    assert await ledger.approvals.pending(CUSTOMER) == 0
+    await _approved(ledger, "d1", {"anna": "r1", "bert": "r2"})
+    await _approved(ledger, "other", {"anna": "o1"}, OTHER)
+    await ledger.approvals.propose(a_proposal("d2", {"carl": "r3"}))
+    assert await ledger.approvals.pending(CUSTOMER) == 2
+    await ledger.approvals.settle_row(CUSTOMER, "anna")
+    assert await ledger.approvals.pending(CUSTOMER) == 1
+    await _approved(ledger, "d3", {})
+    assert await ledger.approvals.pending(CUSTOMER) == 0
 
 
 async def test_approval_of_two_operators_at_once_is_one(ledger: Ledger) -> None:
@@ -191,9 +207,9 @@ async def test_empty_preview_can_be_approved(ledger: Ledger) -> None:
     assert (await _approved(ledger, "d1", {})).approved_by == "kim"
 
 
-async def _approved(ledger: Ledger, digest: str, rows: dict[str, str]) -> Approval:
-    await ledger.approvals.propose(a_proposal(digest, rows))
-    return await ledger.approvals.approve(CUSTOMER, digest, "kim", LATER)
+async def _approved(ledger: Ledger, digest: str, rows: dict[str, str], customer_id: int = CUSTOMER) -> Approval:
+    await ledger.approvals.propose(a_proposal(digest, rows, customer_id))
+    return await ledger.approvals.approve(customer_id, digest, "kim", LATER)
 
 
 # --- Links ----------------------------------------------------------------------------------------------------

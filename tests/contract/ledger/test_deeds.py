@@ -134,6 +134,18 @@ async def test_open_creation_of_another_user_or_customer_is_not_ours(ledger: Led
     assert await ledger.journal.open_creation(CUSTOMER, "anna") is None
 
 
+async def test_must_give_every_contact_that_we_made(ledger: Ledger) -> None:
+    """must: give every contact that we made for the customer, contact id -> user id; those of one user alone"""
+    for user_id, contact_id, customer_id in (("anna", 5, CUSTOMER), ("bert", 6, CUSTOMER), ("anna", 8, OTHER)):
+        made = await ledger.journal.intend(an_entry(user_id, action="create", customer_id=customer_id))
+        await ledger.journal.settle(made, WriteState.WRITTEN, at=LATER, contact_id=contact_id)
+    await ledger.journal.intend(an_entry("carl", action="create"))
+    await ledger.journal.intend(an_entry("anna"))
+    assert await ledger.journal.created(CUSTOMER) == {5: "anna", 6: "bert"}
+    assert await ledger.journal.created(CUSTOMER, user_id="bert") == {6: "bert"}
+    assert await ledger.journal.created(CUSTOMER, user_id="carl") == {}
+
+
 async def test_entries_newest_first(ledger: Ledger) -> None:
     """Newest first."""
     ids = [await ledger.journal.intend(an_entry(f"user-{number}")) for number in range(5)]

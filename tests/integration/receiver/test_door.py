@@ -22,8 +22,8 @@ from shared.domain.errors import Transient
 from shared.domain.messages import Lane, LifecycleEvent
 from shared.runtime.health import Health
 from shared.runtime.metrics import Metrics
+from shared.runtime.services import Service
 from shared.runtime.settings import PrivateSettings, ReceiverSettings
-from shared.runtime.supervisor import Service
 from tests.support.clock import FixedClock
 from tests.support.receiver import OTHER, SECRETS, TENANT, FakePublisher, body, change, guid, lifecycle
 
@@ -275,6 +275,31 @@ async def test_a_client_that_hangs_up_takes_no_hint_with_it(door: Door) -> None:
     door.publisher.gate.set()
     await door.post(body(change(2)))
     assert {user for message in door.publisher.users for user in message.user_ids} == {guid(1), guid(2)}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"Content-Length: 4096\r\n\r\n{", id="fewer bytes than it said"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", id="in the middle of a chunk"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\nnot a length\r\n{", id="no chunk"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n|not a length\r\n", id="no second chunk"),
+    ],
+)
+async def test_a_sender_that_hangs_up_in_mid_body_is_no_error_of_ours(door: Door, sent: bytes) -> None:
+    with capture_logs() as logs:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.site.port)
+        for part in (b"POST /graph/notifications HTTP/1.1\r\nHost: door\r\n" + sent).split(b"|"):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        writer.close()
+        await writer.wait_closed()
+        assert (await door.post(body(change(1))))[0] == 202
+        await asyncio.sleep(0.05)
+    assert {entry["log_level"] for entry in logs} == {"info"}
+    assert not any("exc_info" in entry for entry in logs)
+    assert door.registry.get_sample_value("entra_syncro_bytes_in_flight") == 0
 
 
 async def test_thousands_of_posts_at_once_share_messages_and_are_quick(door: Door) -> None:

@@ -9,7 +9,8 @@ import signal
 import pytest
 
 from shared.runtime.health import Health
-from shared.runtime.supervisor import Limits, Supervisor
+from shared.runtime.services import Limits
+from shared.runtime.supervisor import Supervisor
 
 
 class Slow:

@@ -42,7 +42,7 @@ EVERY_STATE = [connection(34288070 + n, status) for n, status in enumerate(Conne
 
 
 def seen(**facts: Any) -> Status:
-    nothing = Status(connections=EVERY_STATE, waiting={"live": 0}, owed=[], failed_changes=0, conflicts=0)
+    nothing = Status(connections=EVERY_STATE, waiting={"live": 0}, owed=[], failed_changes=0, conflicts=0, unwritten={})
     return replace(nothing, **facts)
 
 
@@ -82,12 +82,19 @@ def test_status_tells_whose_turn_it_is(page: Page) -> None:
     [
         ({"failed_changes": 3}, "Failed changes: 3. Look at them: entra-syncro dead-letters list"),
         ({"conflicts": 2}, "Users that wait for a person's choice: 2."),
+        ({"unwritten": {7: 3}}, "Customer 7: approved changes not yet written: 3. If"),
+        ({"unwritten": {7: 1}}, "changed since the approval: entra-syncro preview --customer 7\n"),
         ({"connections": []}, "entra-syncro customers connect"),
         ({}, "Waiting: nothing."),
     ],
 )
 def test_status_names_the_command_for_what_it_found(page: Page, facts: dict[str, Any], words: str) -> None:
     assert words in page("console.cli.status", "status", seen(**facts))
+
+
+def test_a_program_sees_what_was_approved_and_is_not_written(page: Page) -> None:
+    shown = page("console.cli.status", "status", seen(unwritten={7: 3}), as_json=True)
+    assert json.loads(shown)["unwritten"] == {"7": 3}
 
 
 def test_replaying_nothing_says_so(page: Page) -> None:

@@ -31,6 +31,15 @@ async def test_a_preview_is_proposed_with_its_code_rows_and_summary(desk: Desk) 
     assert proposed.approved_at is None
 
 
+async def test_a_preview_whose_contacts_cannot_be_saved_cannot_be_approved(desk: Desk) -> None:
+    desk.tie()
+    desk.passes.plans = [an_update()]
+    desk.ports.data_dir.joinpath("previews").write_text("a file where the folder should be")
+    with pytest.raises(OSError, match="previews"):
+        await preview(desk.ports, CUSTOMER)
+    assert not desk.world.ledger.approvals.proposals
+
+
 async def test_a_preview_starts_nothing(desk: Desk) -> None:
     desk.tie()
     desk.passes.plans = [an_update()]

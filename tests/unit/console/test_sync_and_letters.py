@@ -7,13 +7,24 @@ from datetime import datetime
 
 import pytest
 
-from console.operations import OperationError, letters, progress, replay, replay_all, status, sync_customer, sync_user
+from console.operations import (
+    OperationError,
+    approve,
+    letters,
+    preview,
+    progress,
+    replay,
+    replay_all,
+    status,
+    sync_customer,
+    sync_user,
+)
 from shared.domain.changes import Conflict, ConflictReason
 from shared.domain.errors import Transient
 from shared.domain.messages import Lane, LifecycleEvent, Reason, SubscriptionTouched, encode
 from shared.domain.records import ConnectionStatus, Run
 from tests.support.clock import START
-from tests.support.desk import CUSTOMER, Desk, a_body, an_update
+from tests.support.desk import CUSTOMER, Desk, a_body, a_creation, an_update
 from tests.support.receiver import TENANT, guid
 
 
@@ -158,3 +169,16 @@ async def test_status_counts_everything_once(desk: Desk) -> None:
     seen = await status(desk.ports)
     assert (len(seen.connections), seen.waiting["live"], seen.failed_changes, seen.conflicts) == (1, 1, 1, 1)
     assert [mark.customer_id for mark in seen.owed] == [CUSTOMER]
+    assert seen.unwritten == {}
+
+
+async def test_status_counts_what_was_approved_and_is_not_written(desk: Desk) -> None:
+    desk.tie()
+    desk.tie(8, status=ConnectionStatus.APPROVED)
+    desk.passes.plans = [an_update(), a_creation()]
+    shown = await preview(desk.ports, CUSTOMER)
+    assert (await status(desk.ports)).unwritten == {}
+    await approve(desk.ports, CUSTOMER, shown.preview.code, by="ada")
+    assert (await status(desk.ports)).unwritten == {CUSTOMER: 2}
+    await desk.world.ledger.approvals.settle_row(CUSTOMER, "u1")
+    assert (await status(desk.ports)).unwritten == {CUSTOMER: 1}

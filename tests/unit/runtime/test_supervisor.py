@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 
 from shared.domain.errors import Transient
 from shared.runtime.health import Health, State
-from shared.runtime.supervisor import Closer, Limits, Supervisor
+from shared.runtime.services import Closer, Limits
+from shared.runtime.supervisor import Supervisor
 from tests.support.virtual_time import run_virtual
 
 

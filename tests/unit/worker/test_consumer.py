@@ -208,8 +208,8 @@ def test_failures_across_customers_stop_the_line_instead_of_burning_attempts() -
         for customer in range(10, 20):
             station.connect(customer, f"tenant-{customer}")
             station.linked(person(), customer, customer_id=customer, tenant_id=f"tenant-{customer}")
-        station.world.contacts.failures["get"] = [Transient("syncro", "status_502") for _ in range(60)]
-        station.world.account.failures = [Transient("syncro", "status_502") for _ in range(8)]
+        station.world.contacts.failures["get"] = [Transient("syncro", "service_fault") for _ in range(60)]
+        station.world.account.failures = [Transient("syncro", "service_fault") for _ in range(8)]
         async with station.working():
             for customer in range(10, 20):
                 await station.send(station.hint("u1", tenant_id=f"tenant-{customer}"))

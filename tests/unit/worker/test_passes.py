@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -106,6 +107,24 @@ def test_a_second_pass_right_after_the_first_writes_nothing() -> None:
     run_virtual(main())
 
 
+def test_a_second_pass_writes_nothing_where_syncro_silently_drops_a_field() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person("u1", job_title="CTO"), 1)
+        station.hire(person("u2", job_title="CEO", mobile_phone="+41 44 668 18 00"))
+        station.world.contacts.swallow = frozenset({"title", "mobile"})
+        passes = FullPass(station.ports, station.settings)
+        await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-1")
+        async with station.working():
+            await asyncio.sleep(10.0)
+        assert station.world.contacts.count("update", "create") == 2
+        again = await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-2")
+        assert again.published == 0
+        assert not (await passes.preview(CUSTOMER)).preview.digests
+
+    run_virtual(main())
+
+
 def test_what_the_preview_planned_is_what_the_looks_write() -> None:
     async def main() -> None:
         station = Station()
@@ -170,6 +189,43 @@ def test_a_contact_in_step_is_linked_without_a_look() -> None:
         )
         assert report.published == 0
         assert station.world.ledger.links.held[CUSTOMER, "u1"].contact_id == 1
+
+    run_virtual(main())
+
+
+def test_a_pass_never_moves_a_link() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        async with station.working():
+            await station.send(station.hint("u1"))
+            await asyncio.sleep(5.0)
+        links = station.world.ledger.links.held
+        in_step = links.pop((CUSTOMER, "u1"))
+        elsewhere = replace(in_step, contact_id=2)
+
+        def linked_meanwhile() -> None:
+            links[CUSTOMER, "u1"] = elsewhere
+
+        station.world.memory.on_recall = linked_meanwhile
+        await FullPass(station.ports, station.settings).full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-1")
+        assert links[CUSTOMER, "u1"] == elsewhere
+
+    run_virtual(main())
+
+
+def test_an_approved_row_of_somebody_in_step_ends_with_the_pass_though_a_newer_preview_waits() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        async with station.working():
+            await station.send(station.hint("u1"))
+            await asyncio.sleep(5.0)
+        approvals = station.world.ledger.approvals
+        approvals.rows[CUSTOMER, "u1"] = "carried-out"
+        await approvals.propose(Approval(CUSTOMER, "newer", {}, {}, START))
+        await FullPass(station.ports, station.settings).full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-1")
+        assert await approvals.pending(CUSTOMER) == 0
 
     run_virtual(main())
 

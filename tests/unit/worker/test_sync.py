@@ -15,6 +15,7 @@ from shared.domain.changes import (
     Excluded,
     ExclusionReason,
     NoChange,
+    Plan,
     UpdateContact,
     row_digest,
 )
@@ -22,18 +23,19 @@ from shared.domain.contact import Contact
 from shared.domain.errors import Ambiguous, Permanent, Scope, StopTheLine, Transient
 from shared.domain.messages import Lane
 from shared.domain.outcome import Covered, Failed, Held, NotReplicated, Outcome, Synced
-from shared.domain.records import ConnectionStatus, WriteState
+from shared.domain.records import Approval, ConnectionStatus, WriteState
 from shared.domain.user import Missing, SoftDeleted
 from tests.support.station import CUSTOMER, TENANT, Station, person
 from tests.support.virtual_time import run_virtual
 from worker.look import cause_of
+from worker.marks import Marks
 from worker.sync import Sync
 
 
 async def look(station: Station, user_id: str = "u1", *, confirm: bool = False) -> Outcome:
     """One look at one user of the usual customer, by a worker that has just started."""
     sync = Sync(station.ports, station.settings, Lane.LIVE)
-    outcomes = await sync.sync_users(station.hint(user_id, confirm=confirm))
+    outcomes = await station.sync_users(sync, station.hint(user_id, confirm=confirm))
     return next(iter(outcomes.values()))
 
 
@@ -131,7 +133,7 @@ def test_one_listing_serves_all_creations_of_a_message() -> None:
         station = Station()
         ids = [station.hire(person(f"u{number}")).id for number in range(30)]
         sync = Sync(station.ports, station.settings, Lane.LIVE)
-        outcomes = await sync.sync_users(station.hint(*ids))
+        outcomes = await station.sync_users(sync, station.hint(*ids))
         assert all(isinstance(o, Synced) and isinstance(o.plan, CreateContact) for o in outcomes.values())
         assert station.world.contacts.count("list") == 1
         assert station.world.contacts.count("create") == 30
@@ -145,10 +147,10 @@ def test_a_listing_from_before_the_message_was_taken_serves_nobody() -> None:
         station.hire(person("u1"))
         station.hire(person("u2"))
         sync = Sync(station.ports, station.settings, Lane.LIVE)
-        await sync.sync_users(station.hint("u1"))
+        await station.sync_users(sync, station.hint("u1"))
         station.world.contacts.latency = 0.1  # time passes
-        await sync.sync_users(station.hint("u1"))
-        await sync.sync_users(station.hint("u2"))
+        await station.sync_users(sync, station.hint("u1"))
+        await station.sync_users(sync, station.hint("u2"))
         assert station.world.contacts.count("list") == 2
 
     run_virtual(main())
@@ -460,6 +462,64 @@ def test_an_approved_row_is_carried_out_once_and_is_ordinary_afterwards() -> Non
     run_virtual(main())
 
 
+async def approved(station: Station, plan: Plan) -> None:
+    """A person says yes to this one row, now."""
+    approvals, now = station.world.ledger.approvals, station.world.clock.now()
+    await approvals.propose(Approval(CUSTOMER, "code", {plan.user_id: row_digest(plan)}, {"update": 1}, now))
+    await approvals.approve(CUSTOMER, "code", "ann", now)
+
+
+async def planned(city: str = "") -> Plan:
+    """What a look would write for this person, where nothing is known of Syncro."""
+    station = Station()
+    station.linked(person(city=city), 1)
+    outcome = await look(station)
+    assert isinstance(outcome, Synced)
+    return outcome.plan
+
+
+def test_a_crash_between_the_write_and_the_end_of_its_row_holds_nobody_later() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        await approved(station, plan := await planned())
+        await look(station)
+        station.world.ledger.approvals.rows[CUSTOMER, "u1"] = row_digest(plan)  # the crash
+        station.hire(person(city="Basel"))
+        assert isinstance(await look(station), Synced)
+        assert station.world.contacts.held[1].city == "Basel"
+        assert not station.world.ledger.approvals.rows
+
+    run_virtual(main())
+
+
+def test_a_write_from_before_the_approval_does_not_carry_the_row_out() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        await look(station)
+        await asyncio.sleep(60.0)
+        await approved(station, await planned(city="Bern"))
+        station.hire(person(city="Basel"))
+        assert isinstance(await look(station), Held)
+        assert station.world.contacts.held[1].city == ""
+
+    run_virtual(main())
+
+
+def test_a_row_of_which_syncro_keeps_a_part_is_still_what_was_approved() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        await approved(station, await planned())
+        await Marks(station.world.memory, station.world.clock, b"test").lacks(CUSTOMER, {"azure_license"})
+        assert isinstance(await look(station), Synced)
+        assert station.world.contacts.held[1].name == "Person u1"
+        assert "azure_license" not in station.world.contacts.held[1].properties
+
+    run_virtual(main())
+
+
 # --- users that are not there -----------------------------------------------------------------------------------
 
 
@@ -538,7 +598,7 @@ def test_a_tenant_without_consent_holds_all_of_its_customers() -> None:
         station.connect(8)
         station.world.directory.failures = [StopTheLine("login", "consent_revoked", scope=Scope.TENANT)]
         sync = Sync(station.ports, station.settings, Lane.LIVE)
-        outcomes = await sync.sync_users(station.hint("u1"))
+        outcomes = await station.sync_users(sync, station.hint("u1"))
         assert {customer for customer, _ in outcomes} == {CUSTOMER, 8}
         assert all(isinstance(outcome, Failed) for outcome in outcomes.values())
 
@@ -551,7 +611,7 @@ def test_one_tenant_may_belong_to_several_customers() -> None:
         station.connect(8)
         station.linked(person(), 1)
         station.linked(person(), 2, customer_id=8)
-        await Sync(station.ports, station.settings, Lane.LIVE).sync_users(station.hint("u1"))
+        await station.sync_users(Sync(station.ports, station.settings, Lane.LIVE), station.hint("u1"))
         assert {station.world.contacts.held[number].name for number in (1, 2)} == {"Person u1"}
 
     run_virtual(main())
@@ -560,8 +620,8 @@ def test_one_tenant_may_belong_to_several_customers() -> None:
 def test_a_hint_for_a_tenant_of_nobody_is_done() -> None:
     async def main() -> None:
         station = Station()
-        outcomes = await Sync(station.ports, station.settings, Lane.LIVE).sync_users(
-            station.hint("u1", tenant_id="stranger")
+        outcomes = await station.sync_users(
+            Sync(station.ports, station.settings, Lane.LIVE), station.hint("u1", tenant_id="stranger")
         )
         assert list(outcomes.values()) == [Held("no customer has this tenant", owed=False)]
 
@@ -583,13 +643,63 @@ def test_a_field_that_syncro_lacks_is_written_once_and_then_left_out() -> None:
     run_virtual(main())
 
 
-def test_what_did_not_stick_is_said() -> None:
+def test_what_did_not_stick_is_said_and_not_tried_again_while_the_same_is_wanted() -> None:
     async def main() -> None:
         station = Station()
         station.linked(person(job_title="CTO"), 1)
         station.world.contacts.swallow = frozenset({"title"})
         await look(station)
         assert station.looks[-1].unstuck == ("title",)
+        again = await look(station)
+        assert isinstance(again, Synced)
+        assert isinstance(again.plan, NoChange)
+        station.hire(person(job_title="CTO", city="Basel"))
+        await look(station)
+        assert station.looks[-1].fields == ("city",)
+
+    run_virtual(main())
+
+
+def test_another_value_is_tried_again_and_one_that_sticks_ends_the_matter() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(job_title="CTO"), 1)
+        station.world.contacts.swallow = frozenset({"title"})
+        await look(station)
+        station.world.contacts.swallow = frozenset()
+        for title in ("CEO", "CTO"):
+            station.hire(person(job_title=title))
+            await look(station)
+            assert station.world.contacts.held[1].title == title
+
+    run_virtual(main())
+
+
+def test_what_did_not_stick_is_tried_again_after_a_month() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(job_title="CTO", account_enabled=False), 1)
+        station.world.contacts.swallow = frozenset({"title"})
+        await look(station)
+        station.world.contacts.swallow = frozenset()
+        for days, title in ((29, ""), (2, "CTO")):
+            station.world.clock.ahead += timedelta(days=days)
+            await look(station)
+            assert station.world.contacts.held[1].title == title
+
+    run_virtual(main())
+
+
+def test_a_lost_note_about_what_did_not_stick_does_not_fail_the_write() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        station.world.contacts.on_call["update"] = lambda: setattr(station.world.memory, "away", True)
+        sync = Sync(station.ports, station.settings, Lane.LIVE)
+        message = station.hint("u1")
+        reading = await sync.read(TENANT, ["u1"])
+        done = await sync.look(cause_of("u1", [message], station.world.clock.now()), reading)
+        assert all(isinstance(outcome, Synced) for outcome in done.outcomes.values())
 
     run_virtual(main())
 

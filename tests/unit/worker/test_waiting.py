@@ -173,7 +173,9 @@ def test_without_any_outcome_the_hint_is_done() -> None:
     assert type(gravest([])).__name__ == "Done"
 
 
-BUSY = Failed(Transient("syncro", "busy"))
+BUSY = Failed(Transient("syncro", "service_fault"))
+MOVING = Failed(Transient("syncro", "listing_unstable"))
+OUTDATED = Failed(Transient("syncro", "listing_outdated"))
 FINE = Synced(NoChange("u", 1, 1), calls=1)
 
 
@@ -183,10 +185,18 @@ FINE = Synced(NoChange("u", 1, 1), calls=1)
         ([(1, BUSY), (2, BUSY), (1, BUSY), (2, BUSY), (1, BUSY)], True),
         ([(1, BUSY)] * 20, False),
         ([(1, BUSY), (2, BUSY), (1, FINE), (1, BUSY), (2, BUSY), (1, BUSY)], False),
-        ([(1, Failed(Transient("graph", "busy"))), (2, BUSY)] * 3, False),
+        ([(1, Failed(Transient("graph", "service_fault"))), (2, BUSY)] * 3, False),
+        ([(1, MOVING), (2, OUTDATED)] * 9, False),
         ([(number, Failed(Transient("state", "lease_held", counted=False))) for number in range(9)], False),
     ],
-    ids=["across customers", "one customer", "a success between", "Graph is not Syncro", "nobody's failure"],
+    ids=[
+        "across customers",
+        "one customer",
+        "a success between",
+        "Graph is not Syncro",
+        "listings that move",
+        "nobody's failure",
+    ],
 )
 def test_only_failures_of_syncro_across_customers_are_bad_weather(
     events: list[tuple[int, Failed | Synced]], stops: bool

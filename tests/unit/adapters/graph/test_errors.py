@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.graph.errors import existing_id, family, login_family, true_status, worst
+from shared.adapters.graph.errors import existing_id, family, true_status, worst
+from shared.adapters.graph.login_errors import login_family
 from shared.domain.errors import Ambiguous, Permanent, Scope, StopTheLine, SyncError, Transient
 
 TENANT = "0b0f1f2f-aaaa-bbbb-cccc-000000000001"

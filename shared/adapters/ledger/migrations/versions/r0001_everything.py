@@ -122,6 +122,13 @@ def _deeds() -> None:
     )
     op.create_index("ix_journal_customer_id_id", "journal", ["customer_id", "id"])
     op.create_index("ix_journal_user_id_id", "journal", ["user_id", "id"])
+    op.create_index(
+        "ix_journal_creations",
+        "journal",
+        ["customer_id"],
+        sqlite_where=sa.text("action = 'create'"),
+        postgresql_where=sa.text("action = 'create'"),
+    )
 
 
 def _findings() -> None:
