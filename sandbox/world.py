@@ -129,6 +129,27 @@ async def run_sandbox(
     return 0
 
 
+SETTINGS = """
+  To try the commands against it, write this to entra-syncro.toml:
+
+data_dir = "data"
+[graph]
+base_url = "{graph}"
+app_id = "{app_id}"
+app_secret = "{app_secret}"
+[login]
+base_url = "{login}"
+ca_file = "{ca_file}"
+[syncro]
+base_url = "{syncro}"
+api_token = "{syncro_token}"
+[receiver]
+host = "127.0.0.1"
+port = 8080
+public_url = "http://127.0.0.1:8080"
+"""
+
+
 def readable(info: dict[str, Any]) -> str:
     """The same facts for a person."""
     names = ("login", "graph", "syncro", "control", "ca_file", "app_id", "app_secret", "syncro_token")
@@ -137,7 +158,7 @@ def readable(info: dict[str, Any]) -> str:
     lines += ["", "  tenant (users) and its customer"]
     for tenant, customer in zip(info["tenants"], info["customers"], strict=True):
         lines.append(f"  {tenant['id']}  {tenant['name']} ({tenant['users']})  ->  customer {customer['id']}")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n" + SETTINGS.format(**info)
 
 
 def _print(text: str) -> None:

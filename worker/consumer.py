@@ -8,17 +8,20 @@ was in hand has gone back uncounted, the service is not ready, and `GET /me` is 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
 from shared.domain.errors import StopTheLine, SyncError, Transient
 from shared.domain.messages import Lane
+from shared.domain.retry import StopAccount
 from shared.runtime.services import pause
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.shift import Shift
 from worker.sync import Sync
 
 log = structlog.get_logger("worker")
+_NOTE_OUTLASTS = 60.0  # seconds past the next probe
 _BROKER_PAUSE = 1.0  # seconds before the broker is tried again
 
 
@@ -47,7 +50,7 @@ class Consumer:
             shift = await self._work(stop)
             if shift.stopped is not None:
                 log.error("account_stopped", lane=self._lane.value, code=shift.stopped.code)
-                await self._until_well(shift.stopped.retry_after, stop)
+                await self._until_well(shift.stopped, stop)
             elif shift.broken:
                 await pause(stop, _BROKER_PAUSE)
 
@@ -61,9 +64,10 @@ class Consumer:
             self._patience = self._settings.probe_first
         return shift
 
-    async def _until_well(self, retry_after: float | None, stop: asyncio.Event) -> None:
+    async def _until_well(self, stopped: StopAccount, stop: asyncio.Event) -> None:
         """Probe with growing patience, which only a successful look resets: /me may work where nothing else does."""
-        wait = max(retry_after or 0.0, self._patience)
+        wait = max(stopped.retry_after or 0.0, self._patience)
+        await self._tell(stopped.code, wait)
         while not await pause(stop, wait):
             self._patience = min(self._patience * 2, self._settings.probe_last)
             try:
@@ -72,9 +76,16 @@ class Consumer:
             except SyncError as error:
                 log.warning("account_still_stopped", lane=self._lane.value, code=error.code)
                 wait = max(_wish(error), self._patience)
+                await self._tell(error.code, wait)
             else:
                 log.info("account_resumed", lane=self._lane.value)
+                await self._tell("", 0.0)
                 return
+
+    async def _tell(self, why: str, wait: float) -> None:
+        """For `status`; a note that is lost costs nobody anything."""
+        with suppress(SyncError):
+            await self._sync.marks.stopped(why, ttl=wait + _NOTE_OUTLASTS)
 
 
 def _wish(error: SyncError) -> float:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from shared.domain.changes import FieldChange, NoChange, Plan, UpdateContact, wanted
+from shared.domain.records import STOPPED_KEY
 from shared.domain.user import UserRead
 from shared.ports import Clock, Memory
 
@@ -63,6 +64,10 @@ class Marks:
         """A confirm read is under way and due in `wait` seconds."""
         due = self._clock.now() + timedelta(seconds=wait)
         await self._memory.remember(f"confirm:{tenant_id}:{user_id}", due.isoformat(), ttl=wait)
+
+    async def stopped(self, why: str, ttl: float) -> None:
+        """For `status`: why nothing can be written anywhere. "" takes it back."""
+        await self._memory.remember(STOPPED_KEY, why, ttl=ttl)
 
     async def lacking(self, customer_id: int) -> frozenset[str]:
         """Custom fields that Syncro was seen to lack."""

@@ -14,7 +14,8 @@ import typer
 
 from console.cli import customers, letters
 from console.cli.demo import demo
-from console.cli.output import complain, explain
+from console.cli.explain import explain
+from console.cli.output import complain
 from console.cli.preview import preview
 from console.cli.run import run
 from console.cli.sandbox import sandbox

@@ -20,7 +20,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Transient
 from shared.domain.records import ConnectionStatus
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
@@ -28,19 +27,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 PIPE_WIDTH = 150  # characters of a line when nobody's terminal says how wide it is
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they turn the rest of a line round
-
-PLACES = {
-    "graph": "Microsoft Graph",
-    "login": "Microsoft sign-in",
-    "syncro": "Syncro",
-    "broker": "The queue",
-    "state": "The short-lived state",
-    "ledger": "The ledger",
-}
-CREDENTIALS = {
-    "login": "graph.app_id and graph.app_secret",
-    "syncro": "syncro.api_token and its permissions",
-}
 
 # What a ledger says of a connection, in the words of technicians.
 STATES = {
@@ -117,30 +103,3 @@ def say(sentence: str) -> None:
 
 def complain(sentence: str) -> None:
     stderr().print(Text(harmless(sentence)), soft_wrap=True)
-
-
-def explain(error: SyncError) -> str:
-    """A vendor's or a store's failure for a technician: what it was, and who does what next."""
-    where = PLACES.get(error.service, error.service)
-    what = f"{where}: {(error.detail or error.code.replace('_', ' ')).rstrip('.')}."
-    return f"{what} {_what_next(error)}"
-
-
-def _what_next(error: SyncError) -> str:
-    match error:
-        case StopTheLine(scope=Scope.TENANT):
-            return "An administrator of the customer must grant consent to the app, then try again."
-        case StopTheLine(retry_after=float() | int() as seconds):
-            return f"Nothing was lost; try again in {max(1, round(seconds))} s."
-        case StopTheLine(service=service):
-            return f"Check {CREDENTIALS.get(service, 'the credentials')} in the settings, then try again."
-        case Transient(retry_after=float() | int() as seconds):
-            return f"Nothing was lost; try again in {max(1, round(seconds))} s."
-        case Transient():
-            return "Nothing was lost; try again in a moment."
-        case Permanent(code="unsupported_url" | "ledger_url", service=service):
-            return f"Correct {service}.url in the settings (ENTRA_SYNCRO_{service.upper()}__URL)."
-        case Permanent(service="ledger" | "state" | "broker" as service):
-            return f"Waiting will not help; see that {service}.url in the settings names the right place."
-        case _:
-            return "Waiting will not help; entra-syncro status shows what is connected, the log has the details."

@@ -181,12 +181,15 @@ def operator_ports(settings: Settings, adapters: Adapters) -> OperatorPorts:
         syncro_customers=adapters.syncro_customers,
         connections=ledger.connections,
         approvals=ledger.approvals,
+        links=ledger.links,
+        memory=adapters.state.memory,
         owed=ledger.owed,
         dead_letters=ledger.dead_letters,
         conflicts=ledger.conflicts,
         runs=ledger.runs,
         passes=WorkerPasses(FullPass(worker_ports(adapters), worker_settings(settings))),
         data_dir=settings.data_dir,
+        public_url=settings.receiver.public_url,
     )
 
 

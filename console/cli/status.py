@@ -16,6 +16,15 @@ from shared.domain.records import Connection, ConnectionStatus
 WORK_NAMES = {"live": "changes", "backfill": "full sync", "control": "subscriptions", "dead": "failed, being filed"}
 
 
+# Why the whole account stands still, and who does what next.
+STOPS = {
+    "token": "Syncro refuses the API token. Make a new one and set syncro.api_token, then start again.",
+    "permission": "Syncro's token lacks a permission: tick Customers - List/Search, View Detail and Edit for it.",
+    "forbidden": "Syncro forbids the calls. Look at the token and the account in Syncro.",
+    "too_many": "Syncro says that there are too many calls. It goes on by itself, at half the pace.",
+}
+
+
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show connections, waiting work, failed changes and what waits for a person."""
     seen = operate(context, operations.status)
@@ -39,6 +48,10 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     unapproved = [c.customer_id for c in seen.connections if c.status is ConnectionStatus.PREVIEW]
     if unapproved:
         say(f"Waiting for approval: {len(unapproved)}. Begin with: entra-syncro preview --customer {unapproved[0]}")
+    if seen.stopped:
+        say(f"Nothing is written at the moment: {STOPS.get(seen.stopped, seen.stopped.replace('_', ' '))}")
+    if not seen.public_url:
+        say("No notifications: receiver.public_url is not set, so changes wait for a sync that you start.")
     waiting = ", ".join(f"{count} {WORK_NAMES.get(lane, lane)}" for lane, count in seen.waiting.items() if count)
     say(f"Waiting: {waiting or 'nothing'}.")
     for customer_id, count in seen.unwritten.items():

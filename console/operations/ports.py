@@ -27,7 +27,7 @@ class Passes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OperatorPorts:
-    """`data_dir` is where the contacts of a customer are saved before its first write."""
+    """`data_dir` is where the contacts of a customer are saved before its first write; `public_url` may be ""."""
 
     clock: ports.Clock
     publisher: ports.Publisher
@@ -37,9 +37,12 @@ class OperatorPorts:
     syncro_customers: ports.Customers
     connections: ports.Connections
     approvals: ports.Approvals
+    links: ports.Links
+    memory: ports.Memory
     owed: ports.OwedMarks
     dead_letters: ports.DeadLetters
     conflicts: ports.Conflicts
     runs: ports.Runs
     passes: Passes
     data_dir: Path
+    public_url: str

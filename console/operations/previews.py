@@ -79,7 +79,7 @@ async def _why_refused(ports: OperatorPorts, customer_id: int) -> str:
     look = f"Look at it again: entra-syncro preview --customer {customer_id}"
     if latest is None:
         return f"There is no preview to approve. {look}"
-    return f"That approval code is not the latest preview's; the plan has changed since. {look}"
+    return f"That approval code is not the latest preview's: it is mistyped, or the plan has changed since. {look}"
 
 
 def _save(path: Path, contacts: tuple[Contact, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from console.operations.ports import OperatorPorts
-from shared.domain.records import Connection, ConnectionStatus, Owed
+from shared.domain.records import STOPPED_KEY, Connection, ConnectionStatus, Owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,8 @@ class Status:
     """`waiting`: lane -> messages that wait, are delayed or are being worked on.
 
     `unwritten`: customer id -> changes that were approved and are not written yet, where there are any. Either a full
-    sync is still at them, or they changed since and wait for a new preview.
+    sync is still at them, or they changed since and wait for a new preview. `stopped`: why nothing can be written
+    anywhere ("token", "permission", "too_many" ...), "" when all is well. `public_url`: "" means no notifications.
     """
 
     connections: Sequence[Connection]
@@ -23,6 +24,8 @@ class Status:
     failed_changes: int
     conflicts: int
     unwritten: Mapping[int, int]
+    stopped: str
+    public_url: str
 
 
 async def status(ports: OperatorPorts) -> Status:
@@ -34,6 +37,8 @@ async def status(ports: OperatorPorts) -> Status:
         failed_changes=len(await ports.dead_letters.list(limit=10_000)),
         conflicts=len(await ports.conflicts.list()),
         unwritten=await _unwritten(ports, connections),
+        stopped=await ports.memory.recall(STOPPED_KEY) or "",
+        public_url=ports.public_url,
     )
 
 

@@ -13,6 +13,7 @@ from console.operations.errors import guid, held, wrong_use
 from console.operations.ports import OperatorPorts
 from shared.domain.messages import Lane, Reason, split
 from shared.domain.records import Connection, ConnectionStatus, Run
+from shared.domain.user import Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> Sta
         "The user must be given by the object id (a GUID such as 84bd8158-6d4d-4958-8b9f-9d6445542f95); "
         "find it in the Entra admin center on the user's page.",
     )
+    await _require_known(ports, tied, user)
     now = ports.clock.now()
     run = StartedRun(_new_run_id(), customer_id, 1)
     await ports.runs.start(Run(run.run_id, customer_id, Reason.MANUAL, 1, now))
@@ -62,6 +64,16 @@ async def progress(ports: OperatorPorts, run_id: str) -> Run:
 
 def _new_run_id() -> str:
     return uuid4().hex[:12]
+
+
+async def _require_known(ports: OperatorPorts, tied: Connection, user: str) -> None:
+    """A mistyped id would be looked for in vain, and for hours; a linked user that is gone is worth the look."""
+    read = (await ports.directory.users(tied.tenant_id, [user]))[user]
+    if isinstance(read, Missing) and await ports.links.of_user(tied.customer_id, user) is None:
+        raise wrong_use(
+            f"Microsoft knows no user {user} in this tenant. Check the object id in the Entra admin center; "
+            "a user made a moment ago may take a minute to appear."
+        )
 
 
 def _require_approved(tied: Connection) -> None:

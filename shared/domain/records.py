@@ -13,6 +13,9 @@ from enum import StrEnum
 from shared.domain.changes import Candidate, ConflictReason, FieldChange
 from shared.domain.messages import Lane, Reason
 
+# Memory key under which the workers say why nothing can be written anywhere ("syncro:token"); absent: all is well.
+STOPPED_KEY = "account:stopped"
+
 
 class ConnectionStatus(StrEnum):
     """PREVIEW: shown, nothing written. APPROVED: written. PAUSED: a person stopped it; hints are owed."""

@@ -69,6 +69,13 @@ class LoginSettings(_Section):
         None, description="PEM file of a private certificate authority for the sign-in service; unset: the public ones."
     )
 
+    @field_validator("ca_file")
+    @classmethod
+    def _ca_file_is_there(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError("there is no such file")
+        return value
+
 
 class SyncroSettings(_Section):
     subdomain: str = Field("", description="Your Syncro subdomain: the first word of SUBDOMAIN.syncromsp.com.")

@@ -81,12 +81,15 @@ class Desk:
             syncro_customers=self.customers,
             connections=ledger.connections,
             approvals=ledger.approvals,
+            links=ledger.links,
+            memory=self.world.memory,
             owed=ledger.owed,
             dead_letters=ledger.dead_letters,
             conflicts=ledger.conflicts,
             runs=ledger.runs,
             passes=self.passes,
             data_dir=data_dir,
+            public_url="https://hooks.example.net",
         )
 
     def tie(

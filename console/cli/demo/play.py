@@ -7,27 +7,47 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from console.cli.demo.acts import Performance
-from console.cli.demo.stage import open_stage
+from console.cli.demo.afterwards import show_live
+from console.cli.demo.stage import Stage, open_stage
 from console.cli.demo.summary import Summary, show_summary
 from console.cli.output import plain, say
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 async def perform(*, stay: bool, json_file: Path | None) -> int:
-    """All acts in order. 0 when Syncro holds what the plan said, else 1."""
-    with tempfile.TemporaryDirectory(prefix="entra-syncro-demo-") as scratch:
+    """Every act, unless a signal ends it early. 0 when Syncro holds what the plan said, else 1."""
+    fallen = asyncio.Event()
+    with _curtain(fallen), tempfile.TemporaryDirectory(prefix="entra-syncro-demo-") as scratch:
         async with open_stage(Path(scratch)) as stage:
-            performance = Performance(stage)
-            await performance.preview_and_approve()
-            await performance.change_people()
-            summary = await performance.summarise()
-            show_summary(summary)
-            await _keep(json_file, summary)
-            if stay:
-                await _stay(stage.addresses)
+            acts = asyncio.create_task(_play(stage, json_file), name="demo:acts")
+            curtain = asyncio.create_task(fallen.wait(), name="demo:curtain")
+            await asyncio.wait([acts, curtain], return_when=asyncio.FIRST_COMPLETED)
+            if not acts.done():
+                acts.cancel()
+                await asyncio.wait([acts])
+                say("Ended before the end.")
+                return 1
+            if stay and not acts.exception():
+                await show_live(stage, fallen)
+            curtain.cancel()
+            return await acts
+
+
+async def _play(stage: Stage, json_file: Path | None) -> int:
+    performance = Performance(stage)
+    await performance.preview_and_approve()
+    await performance.change_people()
+    summary = await performance.summarise()
+    show_summary(summary)
+    await _keep(json_file, summary)
     return 0 if summary.as_planned else 1
 
 
@@ -39,8 +59,14 @@ async def _keep(file: Path | None, summary: Summary) -> None:
     await asyncio.to_thread(file.write_text, text, encoding="utf-8")
 
 
-async def _stay(addresses: dict[str, str]) -> None:
-    say("\nEverything stays up; change people through the simulated Graph and watch. Ctrl-C ends it.")
-    for name, address in addresses.items():
-        say(f"  {name:<10} {address}")
-    await asyncio.Event().wait()
+@contextmanager
+def _curtain(fallen: asyncio.Event) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal all end the play in order: the temporary folder goes with it."""
+    loop = asyncio.get_running_loop()
+    for name in SIGNALS:
+        loop.add_signal_handler(name, fallen.set)
+    try:
+        yield
+    finally:
+        for name in SIGNALS:
+            loop.remove_signal_handler(name)

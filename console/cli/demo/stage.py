@@ -32,12 +32,6 @@ class Stage:
     ports: OperatorPorts
     looks: list[LookReport] = field(default_factory=list)
 
-    @property
-    def addresses(self) -> dict[str, str]:
-        info = self.world.info()
-        own = {"receiver": self.settings.receiver.public_url, "private": _address(self.settings.private.port)}
-        return {name: str(info[name]) for name in ("login", "graph", "syncro", "control")} | own
-
 
 @asynccontextmanager
 async def open_stage(folder: Path, *, pace_per_minute: int = PACE_CEILING) -> AsyncIterator[Stage]:

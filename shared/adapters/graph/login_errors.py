@@ -57,4 +57,4 @@ def login_stops(code: str, tenant: str, sign: str) -> StopTheLine:
 
 
 def _account_stops(code: str, sign: str) -> StopTheLine:
-    return StopTheLine(LOGIN, code, f"{sign}: our own credential, every tenant", scope=Scope.ACCOUNT)
+    return StopTheLine(LOGIN, code, sign, scope=Scope.ACCOUNT)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.cli import output
-from console.cli.output import explain, harmless, plain, print_json, print_table, say
+from console.cli.explain import explain
+from console.cli.output import harmless, plain, print_json, print_table, say
 from shared.domain.errors import Ambiguous, Permanent, Scope, StopTheLine, SyncError, Transient
 from shared.domain.messages import Lane
 from tests.support.desk import a_body, a_letter

@@ -42,7 +42,16 @@ EVERY_STATE = [connection(34288070 + n, status) for n, status in enumerate(Conne
 
 
 def seen(**facts: Any) -> Status:
-    nothing = Status(connections=EVERY_STATE, waiting={"live": 0}, owed=[], failed_changes=0, conflicts=0, unwritten={})
+    nothing = Status(
+        connections=EVERY_STATE,
+        waiting={"live": 0},
+        owed=[],
+        failed_changes=0,
+        conflicts=0,
+        unwritten={},
+        stopped="",
+        public_url="https://hooks.example.net",
+    )
     return replace(nothing, **facts)
 
 
@@ -86,6 +95,9 @@ def test_status_tells_whose_turn_it_is(page: Page) -> None:
         ({"unwritten": {7: 1}}, "changed since the approval: entra-syncro preview --customer 7\n"),
         ({"connections": []}, "entra-syncro customers connect"),
         ({}, "Waiting: nothing."),
+        ({"stopped": "token"}, "Make a new one and set syncro.api_token"),
+        ({"stopped": "service_fault"}, "Nothing is written at the moment: service fault"),
+        ({"public_url": ""}, "receiver.public_url is not set"),
     ],
 )
 def test_status_names_the_command_for_what_it_found(page: Page, facts: dict[str, Any], words: str) -> None:

@@ -22,7 +22,8 @@ from console.operations import (
 from shared.domain.changes import Conflict, ConflictReason
 from shared.domain.errors import Transient
 from shared.domain.messages import Lane, LifecycleEvent, Reason, SubscriptionTouched, encode
-from shared.domain.records import ConnectionStatus, Run
+from shared.domain.records import ConnectionStatus, Link, Run
+from shared.domain.user import DirectoryUser
 from tests.support.clock import START
 from tests.support.desk import CUSTOMER, Desk, a_body, a_creation, an_update
 from tests.support.receiver import TENANT, guid
@@ -56,6 +57,7 @@ async def test_syncing_a_customer_begins_a_pass(desk: Desk) -> None:
 
 async def test_syncing_one_user_records_the_run_and_hands_over_one_live_message(desk: Desk) -> None:
     desk.tie(status=ConnectionStatus.APPROVED)
+    desk.world.directory.put(TENANT, DirectoryUser(guid(0xAB)))
     started = await sync_user(desk.ports, CUSTOMER, guid(0xAB).upper())
     (sent,) = desk.world.broker.sent(Lane.LIVE)
     assert sent.user_ids == (guid(0xAB),)  # as Entra writes it
@@ -69,6 +71,16 @@ async def test_a_user_that_is_no_object_id_is_wrong_use(desk: Desk) -> None:
         await sync_user(desk.ports, CUSTOMER, "anna@contoso.example")
     assert caught.value.exit_code == 2
     assert not desk.world.ledger.runs.held
+
+
+async def test_a_user_that_microsoft_does_not_know_is_wrong_use_unless_a_contact_is_linked(desk: Desk) -> None:
+    desk.tie(status=ConnectionStatus.APPROVED)
+    with pytest.raises(OperationError, match="knows no user") as caught:
+        await sync_user(desk.ports, CUSTOMER, guid(0xAC))
+    assert caught.value.exit_code == 2
+    assert not desk.world.broker.sent(Lane.LIVE)
+    await desk.ports.links.link(Link(CUSTOMER, guid(0xAC), 5, "mail", START))
+    assert (await sync_user(desk.ports, CUSTOMER, guid(0xAC))).planned == 1
 
 
 async def test_an_unknown_run_is_wrong_use(desk: Desk) -> None:
