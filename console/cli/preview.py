@@ -26,6 +26,7 @@ from shared.domain.changes import (
     UpdateContact,
 )
 from shared.domain.preview import PreviewRow
+from shared.domain.records import ConnectionStatus
 
 WIDE = 120  # characters, below which five columns fold too often to be read
 Line = tuple[str, str, str, str, str]  # contact (on its first line only), field, before, after, why
@@ -65,6 +66,10 @@ def _plain(row: PreviewRow) -> dict[str, object]:
     return content
 
 
+# Outcomes as a sentence counts them.
+WORDS = {"update": "to update", "create": "to create", "excluded": "left out", "conflict": "for a person to choose"}
+
+
 def show(shown: ShownPreview) -> None:
     name = shown.connection.customer_name
     rows = shown.preview.rows
@@ -72,11 +77,26 @@ def show(shown: ShownPreview) -> None:
     left_out = [line for row in rows if (line := left_out_line(row)) is not None]
     if left_out:
         print_table(f"{name}: left alone", ["user", "what", "why"], left_out, empty="")
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in shown.preview.summary.items())
+    counts = ", ".join(f"{count} {WORDS.get(outcome, outcome)}" for outcome, count in shown.preview.summary.items())
     say(f"Users: {counts or 'none'}.")
     say(f"The contacts as they are now were saved to {shown.saved_contacts}")
-    say(f"Approval code: {shown.preview.code}")
-    say(f"Next: entra-syncro customers approve {shown.preview.customer_id} {shown.preview.code}")
+    for sentence in next_lines(shown):
+        say(sentence)
+
+
+def next_lines(shown: ShownPreview) -> Iterator[str]:
+    """Whose turn it is. An approved customer needs the code only for rows that changed since their approval."""
+    customer_id, code = shown.preview.customer_id, shown.preview.code
+    approved = shown.connection.status is ConnectionStatus.APPROVED
+    if approved and not shown.preview.digests:
+        yield "Everything is in step; there is nothing to approve."
+        return
+    yield f"Approval code: {code}"
+    if approved:
+        yield f"Next: entra-syncro sync --customer {customer_id}"
+        yield f"Changes that were held since the approval go with: entra-syncro customers approve {customer_id} {code}"
+    else:
+        yield f"Next: entra-syncro customers approve {customer_id} {code}"
 
 
 def show_changes(title: str, rows: Sequence[PreviewRow], *, empty: str) -> None:

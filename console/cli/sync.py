@@ -73,7 +73,7 @@ async def watch_runs(ports: OperatorPorts, started: Sequence[StartedRun], *, sti
 
 
 async def _until_done(ports: OperatorPorts, started: StartedRun, bars: Progress, still: float) -> Run:
-    bar = bars.add_task(f"customer {started.customer_id}", total=started.planned)
+    bar = bars.add_task(started.customer_name or f"customer {started.customer_id}", total=started.planned)
     seen, still_from = 0, ports.clock.monotonic()
     while True:
         run = await operations.progress(ports, started.run_id)

@@ -64,7 +64,7 @@ async def approve(ports: OperatorPorts, customer_id: int, code: str, *, by: str)
     generation = await ports.owed.mark(customer_id, "approved just now", ports.clock.now())
     await ports.connections.save(replace(tied, status=ConnectionStatus.APPROVED, changed_at=ports.clock.now()))
     try:
-        started = await start_pass(ports, customer_id)
+        started = await start_pass(ports, tied)
     except SyncError as error:
         raise OperationError(
             "The approval is saved, but the first full sync could not start yet. It starts by itself as soon as that "

@@ -22,12 +22,14 @@ class StartedRun:
 
     run_id: str
     customer_id: int
+    customer_name: str
     planned: int
 
 
 async def sync_customer(ports: OperatorPorts, customer_id: int) -> StartedRun:
-    _require_approved(await connection(ports, customer_id))
-    return await start_pass(ports, customer_id)
+    tied = await connection(ports, customer_id)
+    _require_approved(tied)
+    return await start_pass(ports, tied)
 
 
 async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> StartedRun:
@@ -40,7 +42,7 @@ async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> Sta
     )
     await _require_known(ports, tied, user)
     now = ports.clock.now()
-    run = StartedRun(_new_run_id(), customer_id, 1)
+    run = StartedRun(_new_run_id(), customer_id, tied.customer_name, 1)
     await ports.runs.start(Run(run.run_id, customer_id, Reason.MANUAL, 1, now))
     for message in split(
         tied.tenant_id, [user], reason=Reason.MANUAL, noticed_at=now, trace_id=uuid4().hex, run_id=run.run_id
@@ -49,10 +51,10 @@ async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> Sta
     return run
 
 
-async def start_pass(ports: OperatorPorts, customer_id: int) -> StartedRun:
+async def start_pass(ports: OperatorPorts, tied: Connection) -> StartedRun:
     run_id = _new_run_id()
-    planned = await ports.passes.begin(customer_id, reason=Reason.MANUAL, run_id=run_id)
-    return StartedRun(run_id, customer_id, planned)
+    planned = await ports.passes.begin(tied.customer_id, reason=Reason.MANUAL, run_id=run_id)
+    return StartedRun(run_id, tied.customer_id, tied.customer_name, planned)
 
 
 async def progress(ports: OperatorPorts, run_id: str) -> Run:

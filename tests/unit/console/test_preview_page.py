@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from console.cli import output
 from console.cli.output import plain
-from console.cli.preview import document, left_out_line, show
+from console.cli.preview import document, left_out_line, next_lines, show
 from console.operations import ShownPreview
 from shared.domain.changes import (
     Candidate,
@@ -125,3 +126,20 @@ def test_no_word_of_the_inside_reaches_the_page(
 @pytest.mark.parametrize("plan", [an_update(), a_creation(), NoChange("u7", CUSTOMER, 10)])
 def test_who_is_written_or_in_step_is_not_left_out(plan: Plan) -> None:
     assert left_out_line(PreviewRow("User", "", plan)) is None
+
+
+def test_an_approved_customer_in_step_has_nothing_to_approve() -> None:
+    in_step = shown([NoChange("u1", CUSTOMER, 5)])
+    in_step = replace(in_step, connection=replace(in_step.connection, status=ConnectionStatus.APPROVED))
+    assert list(next_lines(in_step)) == ["Everything is in step; there is nothing to approve."]
+
+
+def test_an_approved_customer_that_differs_is_synced_or_its_held_changes_approved() -> None:
+    differing = shown()
+    differing = replace(differing, connection=replace(differing.connection, status=ConnectionStatus.APPROVED))
+    code = differing.preview.code
+    assert list(next_lines(differing)) == [
+        f"Approval code: {code}",
+        f"Next: entra-syncro sync --customer {CUSTOMER}",
+        f"Changes that were held since the approval go with: entra-syncro customers approve {CUSTOMER} {code}",
+    ]
