@@ -58,7 +58,10 @@ def connect(
 def approve(
     context: typer.Context,
     customer: Customer,
-    code: Annotated[str, typer.Argument(help="The approval code that the preview printed.")],
+    code: Annotated[
+        str | None,
+        typer.Argument(help="The approval code that the preview printed; without it, the last hour's preview."),
+    ] = None,
     watch: Annotated[bool, typer.Option(help="Stay and show the first sync's progress.")] = True,
     as_json: Json = False,
 ) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import csv
 import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from console.operations.customers import connection
@@ -23,6 +24,9 @@ from shared.domain.records import Approval, Connection, ConnectionStatus
 
 FORMULA = frozenset("=@+-\t\r")
 PHONE = re.compile(r"[+-][\d\s()./x-]*")  # a number stays as it is typed
+
+
+FRESH = timedelta(hours=1)  # as long as somebody remembers what a preview showed
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,15 @@ async def preview(ports: OperatorPorts, customer_id: int) -> ShownPreview:
     return ShownPreview(tied, plan, path)
 
 
-async def approve(ports: OperatorPorts, customer_id: int, code: str, *, by: str) -> StartedRun:
-    """Approve the rows of the latest preview, by its code, and start the first full sync."""
+async def approve(ports: OperatorPorts, customer_id: int, code: str | None, *, by: str) -> StartedRun:
+    """Approve the rows of the latest preview and start the first full sync.
+
+    `code` names the preview; without it the latest one is meant, if it is fresh: what nobody remembers is not approved.
+    """
     tied = await connection(ports, customer_id)
+    digest = code or await _fresh_digest(ports, customer_id)
     try:
-        await ports.approvals.approve(customer_id, code, by, ports.clock.now())
+        await ports.approvals.approve(customer_id, digest, by, ports.clock.now())
     except Permanent:
         raise held(await _why_refused(ports, customer_id)) from None
     # Owed first: if this process dies or Syncro does not answer, the worker makes the first full sync by itself.
@@ -72,6 +80,16 @@ async def approve(ports: OperatorPorts, customer_id: int, code: str, *, by: str)
         ) from error
     await ports.owed.clear(customer_id, generation)
     return started
+
+
+async def _fresh_digest(ports: OperatorPorts, customer_id: int) -> str:
+    latest = await ports.approvals.latest(customer_id)
+    if latest is None or ports.clock.now() - latest.proposed_at > FRESH:
+        raise held(
+            f"There is no preview of the last hour to approve. Look at the plan: entra-syncro preview --customer "
+            f"{customer_id}"
+        )
+    return latest.digest
 
 
 async def _why_refused(ports: OperatorPorts, customer_id: int) -> str:

@@ -16,6 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 
 from shared.runtime.secret_files import MAY_HOLD_SECRET
 
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})?"  # some accounts have a second label
 PACE_CEILING = 160  # calls a minute; Syncro itself refuses above 180 for the whole address
 
 
@@ -44,12 +46,19 @@ def loopback(address: str) -> bool:
         return False  # a name, even one that begins with 127
 
 
+def _without(path: str) -> BeforeValidator:
+    """People paste the address with its version; adapters add that themselves."""
+    return BeforeValidator(lambda value: value.rstrip("/").removesuffix(path) if isinstance(value, str) else value)
+
+
 Address = Annotated[str, BeforeValidator(_address)]
+GraphAddress = Annotated[Address, _without("/v1.0")]
+SyncroAddress = Annotated[Address, _without("/api/v1")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class GraphSettings(_Section):
-    base_url: Address = Field(
+    base_url: GraphAddress = Field(
         "https://graph.microsoft.com", description="Address of Microsoft Graph, without /v1.0 (national clouds differ)."
     )
     scope: str = Field(
@@ -80,7 +89,7 @@ class LoginSettings(_Section):
 class SyncroSettings(_Section):
     subdomain: str = Field("", description="Your Syncro subdomain: the first word of SUBDOMAIN.syncromsp.com.")
     api_token: SecretStr = Field(SecretStr(""), description="API token of Syncro (Admin, API Tokens).")
-    base_url: Address = Field(
+    base_url: SyncroAddress = Field(
         "", description="Address of Syncro, without /api/v1; unset: https://SUBDOMAIN.syncromsp.com."
     )
     pace_per_minute: int = Field(
@@ -96,7 +105,9 @@ class SyncroSettings(_Section):
     @classmethod
     def _derive_address(cls, data: Any) -> Any:
         if isinstance(data, Mapping) and not data.get("base_url") and (name := data.get("subdomain")):
-            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", name):
+            if not isinstance(name, str) or not re.fullmatch(
+                rf"{_LABEL}(\.{_LABEL})?", name
+            ):  # some have a second label
                 raise ValueError("subdomain: must be one word of letters, digits and hyphens")
             return {**data, "base_url": f"https://{name.lower()}.syncromsp.com"}
         return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,28 @@ async def test_the_right_code_approves_and_starts_the_first_full_sync(desk: Desk
     assert started.planned == 2
     assert desk.world.ledger.approvals.proposals[CUSTOMER].approved_by == "ada"
     assert not desk.world.ledger.owed.held  # the pass that began covers it
+
+
+async def test_without_a_code_the_preview_of_the_last_hour_is_meant(desk: Desk) -> None:
+    desk.tie()
+    desk.passes.plans = [an_update()]
+    with pytest.raises(OperationError, match="no preview of the last hour") as caught:
+        await approve(desk.ports, CUSTOMER, None, by="ada")
+    assert caught.value.exit_code == 3
+    await preview(desk.ports, CUSTOMER)
+    await approve(desk.ports, CUSTOMER, None, by="ada")
+    assert desk.status_of() is ConnectionStatus.APPROVED
+
+
+async def test_without_a_code_an_old_preview_is_not_approved(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.tie()
+    desk.passes.plans = [an_update()]
+    await preview(desk.ports, CUSTOMER)
+    monkeypatch.setattr("console.operations.previews.FRESH", timedelta(seconds=-1))
+    with pytest.raises(OperationError) as caught:
+        await approve(desk.ports, CUSTOMER, None, by="ada")
+    assert caught.value.exit_code == 3
+    assert desk.status_of() is ConnectionStatus.PREVIEW
 
 
 async def test_a_code_of_an_older_preview_is_held(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,3 +172,22 @@ def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError):
         setattr(load_settings(needs=()), "data_dir", Path("/elsewhere"))  # noqa: B010 - else the type checker stops it
     assert Settings.model_config["extra"] == "forbid"
+
+
+@pytest.mark.parametrize(
+    ("section", "pasted", "kept"),
+    [
+        ("graph", "https://graph.microsoft.us/v1.0/", "https://graph.microsoft.us"),
+        ("graph", "http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("syncro", "https://acme.syncromsp.com/api/v1", "https://acme.syncromsp.com"),
+    ],
+)
+def test_an_address_pasted_with_its_version_is_understood(section: str, pasted: str, kept: str) -> None:
+    overrides: dict[str, Any] = {section: {"base_url": pasted}}
+    settings = load_settings(needs=(), **overrides)
+    assert getattr(settings, section).base_url == kept
+
+
+def test_a_subdomain_may_have_a_second_label() -> None:
+    settings = load_settings(needs=(), syncro={"subdomain": "acme.shield"})
+    assert settings.syncro.base_url == "https://acme.shield.syncromsp.com"
