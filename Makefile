@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo test check unit lint types contracts bench docs lock clean
+.PHONY: help demo demo-distributed servers test chaos check unit lint types contracts bench docs lock clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements.lock pyproject.toml deploy/venv.sh
 	@bash deploy/venv.sh $(PYTHON) $(VENV) requirements.lock
@@ -22,6 +22,12 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## the whole route on this machine, against simulated vendors (no server needed)
 	@$(BIN)/entra-syncro demo $(ARGS)
+
+demo-distributed: $(VENV)/.runtime servers ## the same on private RabbitMQ, Redis and PostgreSQL, two receivers and two workers
+	@$(BIN)/python -m console.cli.demo.distributed $(ARGS)
+
+servers: ## install RabbitMQ, Redis and PostgreSQL from Debian when missing (root); starts no service
+	@bash deploy/servers.sh
 
 check: lint types contracts unit ## the inner loop: lint, types, import contracts, unit tests (under 60 s)
 
@@ -37,9 +43,13 @@ contracts: $(VENV)/.dev
 unit: $(VENV)/.dev
 	@$(BIN)/pytest -q -n 2 tests/unit
 
-test: check ## everything: check, then contract, integration and end-to-end tests (under 10 minutes)
+test: servers check ## everything but chaos: check, then contract, integration and end-to-end tests (under 10 minutes)
 	@$(BIN)/pytest -q -n 2 tests/contract tests/integration
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests/e2e
+	@echo 'Not run: what kills, freezes and cuts real servers. That is `make chaos`.'
+
+chaos: $(VENV)/.dev servers ## what kills, freezes and cuts RabbitMQ, Redis and PostgreSQL, and the many-process stories (long)
+	@$(BIN)/pytest -v -m chaos tests
 
 bench: $(VENV)/.dev ## figures on this machine; reports go to build/
 	@$(BIN)/python -m tests.bench

@@ -17,14 +17,15 @@ from receiver.lifecycle import ControlDesk
 from receiver.subscriptions import SubscriptionKeeper
 from receiver.tenants import Tenants, Wish, wishes
 from shared.domain.errors import Scope, StopTheLine, SyncError, Transient
-from shared.ports import Clock, Connections, Lease, Leases
+from shared.ports import LEASE_TAKEN, Clock, Connections, Lease, Leases
 from shared.runtime.metrics import RegistrarMetrics
 from shared.runtime.services import pause
 
 log = structlog.get_logger("registrar")
 LEADER = "leader:registrar"
-LEASE_TTL = 30.0  # seconds; a killed leader is followed after this time at most
-TERM = 15.0  # seconds of one leadership: a lease is not renewed, it is taken again
+LEASE_TTL = 24.0  # seconds; with `ASK_EVERY` a killed leader is followed within 30 s
+TERM = 12.0  # seconds of one leadership: a lease is not renewed, it is taken again
+ASK_EVERY = 5.0  # seconds, at most, between two questions who leads
 AT_ONCE = 8  # tenants
 TENANT_TIMEOUT = 75.0  # seconds; a creation waits for two handshakes of up to 10 s each, twice at worst
 
@@ -63,7 +64,7 @@ class Registrar:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self._lead(stop)
-            await pause(stop, self._interval)
+            await pause(stop, min(self._interval, ASK_EVERY))
         self._ready = False
 
     async def _lead(self, stop: asyncio.Event) -> None:
@@ -71,8 +72,8 @@ class Registrar:
             async with self._leases.hold(LEADER, ttl=LEASE_TTL) as lease:
                 await self._term(lease, stop)
         except SyncError as error:
-            # Another process leads (uncounted), or the store is away: either way, ask again after the interval.
-            self._ready = isinstance(error, Transient) and not error.counted
+            # Another process leads, or the store is away: either way, ask again after the interval.
+            self._ready = error.code == LEASE_TAKEN
             say = log.debug if self._ready else log.warning
             say("registrar_does_not_lead", service=error.service, code=error.code)
 

@@ -1,7 +1,7 @@
 """A site as a service: listen, answer, and on stop close the door first and then answer what is in hand.
 
-The receiver's readiness is its broker's: closed breaker, or else a probe of the broker that succeeds again (without
-traffic nothing else would close the breaker). Next: `receiver/service.py`.
+The receiver's readiness is its broker's: a probe that succeeded after the start, and a closed breaker, or else a
+probe that succeeds again (without traffic nothing else would close the breaker). Next: `receiver/service.py`.
 """
 
 from __future__ import annotations
@@ -102,9 +102,10 @@ class PublicSite(Site):
         self._hints = hints
         self._breaker = breaker
         self._probe = probe
+        self._answered = False  # the broker, since the start
 
     def ready(self) -> bool:
-        return super().ready() and self._breaker.closed
+        return super().ready() and self._answered and self._breaker.closed
 
     def waiting_for(self) -> str:
         return f"{self._webhook.answering} POSTs being answered, {self._hints.in_flight} messages being confirmed"
@@ -114,10 +115,13 @@ class PublicSite(Site):
         await self._hints.close()
 
     async def serve(self, stop: asyncio.Event) -> None:
-        while not await pause(stop, PROBE_EVERY):
-            if not self._breaker.closed and await self._broker_answers():
-                self._breaker.trust()
-                log.info("broker_answers_again")
+        while not stop.is_set():
+            if not (self._answered and self._breaker.closed) and await self._broker_answers():
+                self._answered = True
+                if not self._breaker.closed:
+                    self._breaker.trust()
+                log.info("broker_answers")
+            await pause(stop, PROBE_EVERY)
 
     async def _broker_answers(self) -> bool:
         if self._probe is None:

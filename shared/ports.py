@@ -97,6 +97,9 @@ class Lease(Protocol):
         """Ask right before a write. must: raise Transient unless `seconds` remain, by the monotonic clock"""
 
 
+LEASE_TAKEN = "lease_taken"  # the code of what `hold` raises when somebody else has the key, as opposed to any outage
+
+
 class Leases(Protocol):
     def hold(
         self, key: str, *, ttl: float, wait: float = 0.0, lane: Lane = Lane.LIVE

@@ -1,8 +1,36 @@
-"""What holds for every test: property tests may be slow on a busy machine, and a failure prints how to repeat it."""
+"""What holds for every test: private servers on demand, patient property tests, and what only `make chaos` runs.
+
+Contract suites over real RabbitMQ, Redis and PostgreSQL belong to every run. What kills, freezes, cuts or fills those
+servers, and the stories told by many processes, take minutes and a quiet machine: they carry the mark `chaos`.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.support.servers"]
+
+# A busy machine is no finding; what is one prints how to repeat it.
 settings.register_profile("ours", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
+
+HERE = Path(__file__).parent
+CHAOS = (
+    "integration/engines",
+    "integration/postgresql",
+    "integration/rabbitmq",
+    "integration/redis",
+    "integration/servers",
+    "integration/receiver/test_door_on_rabbitmq.py",
+    "e2e/test_demo_distributed.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks are chosen from
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(HERE / part) for part in CHAOS):
+            item.add_marker("chaos")

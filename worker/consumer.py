@@ -40,7 +40,7 @@ class Consumer:
 
     def ready(self) -> bool:
         """False while the account is stopped or the broker is away."""
-        return self._shift is not None
+        return self._shift is not None and self._shift.taking
 
     def waiting_for(self) -> str:
         return self._shift.waiting_for() if self._shift else ""
@@ -58,6 +58,9 @@ class Consumer:
         shift = self._shift = Shift(self._ports, self._settings, self._lane, self._sync)
         try:
             await shift.run(stop)
+        except Transient as error:  # nothing could be taken yet: no reason to give up, however long it lasts
+            log.warning("lane_out_of_reach", lane=self._lane.value, code=error.code)
+            shift.broken = True
         finally:
             self._shift = None
         if shift.successes:

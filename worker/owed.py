@@ -1,7 +1,7 @@
 """The service that pays debts: an approved customer that missed something gets a full pass, then the mark is cleared.
 
 Only a pass that began after the mark's generation clears it. Which worker does it is decided by a lease per
-customer; a pass made twice by two of them is harmless.
+customer (`worker/leading.py`); a pass made twice by two of them is harmless.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from shared.domain.messages import Reason
 from shared.domain.records import ConnectionStatus, Owed
 from shared.runtime.services import pause
 from worker.fullpass import FullPass
+from worker.leading import leading
 from worker.parts import WorkerPorts, WorkerSettings
 
 log = structlog.get_logger("worker")
-_LEASE_TTL = 600.0  # seconds, longer than a pass over a large customer
 
 
 class OwedPasses:
@@ -60,9 +60,15 @@ class OwedPasses:
             connection = await self._ports.connections.get(mark.customer_id)
             if connection is None or connection.status is not ConnectionStatus.APPROVED:
                 return  # nothing may be written: the mark waits for the approval
-            async with self._ports.leases.hold(f"full-pass:{mark.customer_id}", ttl=_LEASE_TTL):
-                await self._pass.full_pass(mark.customer_id, reason=Reason.RECONCILE, run_id=uuid4().hex)
-                await self._ports.owed.clear(mark.customer_id, mark.generation)
+            async with leading(self._ports.leases, f"full-pass:{mark.customer_id}"):
+                await self._make_pass(mark)
+        except SyncError as error:  # another worker is at it, or nobody can tell: ask again in the next round
+            log.debug("owed_pass_not_ours", customer_id=mark.customer_id, code=error.code)
+
+    async def _make_pass(self, mark: Owed) -> None:
+        try:
+            await self._pass.full_pass(mark.customer_id, reason=Reason.RECONCILE, run_id=uuid4().hex)
+            await self._ports.owed.clear(mark.customer_id, mark.generation)
         except SyncError as error:
             log.warning("owed_pass_failed", customer_id=mark.customer_id, code=error.code)
             self._not_before[mark.customer_id] = self._ports.clock.monotonic() + self._settings.owed_backoff

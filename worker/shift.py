@@ -49,6 +49,7 @@ class Shift:
         self._tidied = 0.0
         self.stopped: StopAccount | None = None  # why the shift ended, None: it was asked to
         self.broken = False  # the broker failed us
+        self.taking = False  # deliveries reach us
         self.successes = 0
 
     def waiting_for(self) -> str:
@@ -58,9 +59,11 @@ class Shift:
         """Returns when `stop` is set, the account stops or the broker fails; nothing stays in hand."""
         slots = self._settings.coalesce.slots
         async with self._ports.inbox.deliveries(self._lane, prefetch=slots) as deliveries, asyncio.TaskGroup() as group:
+            self.taking = True
             intake = group.create_task(self._intake(deliveries), name=f"intake:{self._lane.value}")
             watch = group.create_task(self._watch(stop), name=f"watch:{self._lane.value}")
             await self._dispatch(group)
+            self.taking = False
             intake.cancel()
             watch.cancel()
             await self._drain()

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.services import Limits, Service
 from shared.runtime.settings import Settings, load_settings
 from shared.runtime.supervisor import Supervisor
+from shared.runtime.watch import Watch
 from shared.runtime.wiring import Adapters, open_adapters
 from worker.counting import counting
 from worker.fullpass import FullPass
@@ -64,8 +66,8 @@ def run(
 
 
 async def serve(settings: Settings, role: Role) -> int:
-    """Open everything, run the services, close everything. Gives the exit code."""
-    async with open_adapters(settings) as adapters:
+    """Open what is there, run the services, close everything. Gives the exit code. Servers may come later."""
+    async with open_adapters(settings, lazy=True) as adapters:
         return await supervisor(settings, adapters, role).run()
 
 
@@ -84,11 +86,18 @@ def supervisor(
     services: list[Service] = []
     if role is not Role.WORKER:
         services += receiver_services(settings, adapters, metrics)
+    # After the door, which needs neither and must not wait for them; before all the others, which can do nothing yet.
+    services[1:1] = stores(adapters)
     if role is not Role.RECEIVER:
         services += worker.service.build(worker_ports(adapters), worker_settings(settings, watchers))
     private = receiver.service.build_private(settings.private, health=health, registry=registry)
     limits = Limits(unready=settings.shutdown.unready, drain=settings.shutdown.drain, settle=settings.shutdown.settle)
     return Supervisor(services, health=health, lasting=[private], limits=limits)
+
+
+def stores(adapters: Adapters) -> Sequence[Service]:
+    """The broker is not among them: whoever needs it is ready or not by its own connection."""
+    return Watch("ledger", adapters.ledger.probe), Watch("state", partial(adapters.state.memory.recall, "readiness"))
 
 
 def receiver_services(settings: Settings, adapters: Adapters, metrics: Metrics) -> Sequence[Service]:

@@ -4,7 +4,8 @@ A record holds, per track, the *theoretical arrival time* (TAT): the moment at w
 be worked off at an even pace. A call costs one interval; it is granted while the TAT stays within the burst. So in
 any window the granted calls are at most window / interval + burst. A grant may be spent up to `MAX_SLOT_AGE` later,
 hence the interval is (60 + MAX_SLOT_AGE) / pace: the promise holds for the calls as they are *made*.
-All times are seconds of one monotonic clock. Next: `shared/adapters/state/pace.py` keeps the record.
+All times are seconds of one monotonic clock. Next: `shared/adapters/state/pace.py` keeps the record,
+`redis_pace.py` beside it says the same in Lua.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ CEILING_PER_MINUTE = 160  # Syncro refuses above 180 per address, and the custom
 MAX_SLOT_AGE = 1.0
 SLOW_FACTOR = 2
 SLOW_SECONDS = 600.0
-_HAIR = 1e-6  # a wait shorter than a microsecond is no wait
+HAIR = 1e-6  # a wait shorter than a microsecond is no wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class _Limit:
     ahead: float
 
     def fitting(self, calls: int) -> int:
-        return max(1, min(calls, int(self.ahead / self.cost + _HAIR)))
+        return max(1, min(calls, int(self.ahead / self.cost + HAIR)))
 
 
 def reserve(record: PaceRecord | None, rule: PaceRule, calls: int, lane: Lane, now: float) -> Granted | Wait:
@@ -116,7 +117,7 @@ def reserve(record: PaceRecord | None, rule: PaceRule, calls: int, lane: Lane, n
         _wait(known.shared, shared, fit, now),
         _wait(known.backfill, backfill, fit, now) if backfill else 0.0,
     )
-    if wait > _HAIR:
+    if wait > HAIR:
         return Wait(known, wait)
     return _grant(known, shared, backfill, fit, now)
 

@@ -120,10 +120,35 @@ class SyncroSettings(_Section):
         return self
 
 
-class EndpointSettings(_Section):
+class BrokerSettings(_Section):
     url: str = Field(
         "",
-        description="Where it is: embedded:PATH or embedded::memory:, or the address of a server (see the manual).",
+        description=(
+            "The queue: embedded:PATH, embedded::memory: or amqp://USER:PASSWORD@HOST:5672/VHOST (RabbitMQ 3.10 or "
+            "newer; amqps:// with TLS). Unset: a file in data_dir."
+        ),
+        json_schema_extra=MAY_HOLD_SECRET,
+    )
+
+
+class StateSettings(_Section):
+    url: str = Field(
+        "",
+        description=(
+            "Short-lived state: embedded:PATH, embedded::memory: or redis://:PASSWORD@HOST:6379/0 (Redis 7; rediss:// "
+            "with TLS). Unset: a file in data_dir."
+        ),
+        json_schema_extra=MAY_HOLD_SECRET,
+    )
+
+
+class LedgerSettings(_Section):
+    url: str = Field(
+        "",
+        description=(
+            "Decisions and journal: embedded:PATH, embedded::memory: or postgresql://USER:PASSWORD@HOST:5432/DATABASE "
+            "(?sslmode=require for TLS). Unset: a file in data_dir."
+        ),
         json_schema_extra=MAY_HOLD_SECRET,
     )
 

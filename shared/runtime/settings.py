@@ -33,13 +33,15 @@ from shared.domain.policy import CoalescePolicy, RetryPolicy
 from shared.runtime.secret_files import SecretFiles, UnreadableSecret, WithoutFiles, generated_secret
 from shared.runtime.sections import (
     PACE_CEILING,
-    EndpointSettings,
+    BrokerSettings,
     GraphSettings,
+    LedgerSettings,
     LoginSettings,
     LogSettings,
     PrivateSettings,
     ReceiverSettings,
     ShutdownSettings,
+    StateSettings,
     SyncroSettings,
     WorkerSettings,
 )
@@ -89,9 +91,9 @@ class Settings(BaseSettings):
     graph: GraphSettings = _section(GraphSettings, "Microsoft Graph.")
     login: LoginSettings = _section(LoginSettings, "Microsoft's sign-in service.")
     syncro: SyncroSettings = _section(SyncroSettings, "Syncro.")
-    broker: EndpointSettings = _section(EndpointSettings, "The queue: embedded:PATH or amqp://...")
-    state: EndpointSettings = _section(EndpointSettings, "Short-lived state: embedded:PATH or redis://...")
-    ledger: EndpointSettings = _section(EndpointSettings, "Decisions and journal: embedded:PATH or postgresql://...")
+    broker: BrokerSettings = _section(BrokerSettings, "The queue: embedded:PATH or amqp://...")
+    state: StateSettings = _section(StateSettings, "Short-lived state: embedded:PATH or redis://...")
+    ledger: LedgerSettings = _section(LedgerSettings, "Decisions and journal: embedded:PATH or postgresql://...")
     receiver: ReceiverSettings = _section(ReceiverSettings, "The public door and the subscriptions.")
     private: PrivateSettings = _section(PrivateSettings, "The private site.")
     worker: WorkerSettings = _section(WorkerSettings, "The worker.")
@@ -110,9 +112,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _embedded_by_default(self) -> Settings:
         for name in ("broker", "state", "ledger"):
-            if not getattr(self, name).url:
-                url = f"embedded:{self.data_dir / name}.db"
-                object.__setattr__(self, name, EndpointSettings(url=url))  # frozen, and not yet handed out
+            section = getattr(self, name)
+            if not section.url:
+                here = section.model_copy(update={"url": f"embedded:{self.data_dir / name}.db"})
+                object.__setattr__(self, name, here)  # frozen, and not yet handed out
         return self
 
     @classmethod

@@ -1,7 +1,7 @@
 """The only builder of adapters: settings in, every port out, everything closed again in reverse.
 
-Addresses choose the adapters (`embedded:` now); the rooms see ports alone. A command that needs no vendor still gets
-one: opening costs no call. Next: `console/cli/run.py`, which hands the ports to the rooms.
+Addresses choose the adapters (`embedded:`, or a server's own scheme); the rooms see ports alone. A command that needs
+no vendor still gets one: opening costs no call. Next: `console/cli/run.py`, which hands the ports to the rooms.
 """
 
 from __future__ import annotations
@@ -44,14 +44,17 @@ class Adapters:
 
 
 @asynccontextmanager
-async def open_adapters(settings: Settings) -> AsyncIterator[Adapters]:
-    """Raises Transient when a store cannot be opened and Permanent for an address of no known form."""
+async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncIterator[Adapters]:
+    """Raises Transient when a store cannot be opened and Permanent for an address of no known form.
+
+    `lazy`, for what serves on: no server needs to be there yet. For a command that would only hide what is wrong.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(open_broker(settings.broker.url, clock))
+        broker = await stack.enter_async_context(open_broker(settings.broker.url, clock, lazy=lazy))
         state = await stack.enter_async_context(_state(settings, clock))
-        ledger = await stack.enter_async_context(open_ledger(settings.ledger.url))
+        ledger = await stack.enter_async_context(open_ledger(settings.ledger.url, lazy=lazy))
         tokens = _tokens(settings)
         stack.push_async_callback(tokens.aclose)
         graph = await stack.enter_async_context(open_http(USER_AGENT, total=settings.graph.timeout))

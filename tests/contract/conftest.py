@@ -8,41 +8,51 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import BrokerHarness, EmbeddedBrokerHarness, EmbeddedStateHarness, StateHarness
+from tests.support.rabbit import RabbitBrokerHarness
+from tests.support.redis_state import RedisStateHarness
 
 
-@pytest.fixture(params=["embedded-memory", "embedded-file"])
+def _broker(request: pytest.FixtureRequest, tmp_path: Path) -> EmbeddedBrokerHarness | RabbitBrokerHarness:
+    if request.param == "rabbitmq":
+        return RabbitBrokerHarness(request.getfixturevalue("rabbit_server"))
+    return EmbeddedBrokerHarness(path=tmp_path / "broker.db" if request.param == "embedded-file" else None)
+
+
+@pytest.fixture(params=["embedded-memory", "embedded-file", "rabbitmq"])
 async def any_broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BrokerHarness]:
-    path = tmp_path / "broker.db" if request.param == "embedded-file" else None
-    harness = EmbeddedBrokerHarness(path=path)
+    harness = _broker(request, tmp_path)
     async with harness.stack:
         await harness.start()
         yield harness
 
 
-@pytest.fixture(params=["embedded-file"])
+@pytest.fixture(params=["embedded-file", "rabbitmq"])
 async def shared_broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[BrokerHarness]:
     """Only brokers that several processes share."""
-    assert request.param == "embedded-file"
-    harness = EmbeddedBrokerHarness(path=tmp_path / "broker.db")
+    harness = _broker(request, tmp_path)
     async with harness.stack:
         await harness.start()
         yield harness
 
 
-@pytest.fixture(params=["embedded-memory", "embedded-file"])
+def _state_harness(request: pytest.FixtureRequest, tmp_path: Path) -> EmbeddedStateHarness | RedisStateHarness:
+    if request.param == "redis":
+        return RedisStateHarness(server=request.getfixturevalue("redis_server"))
+    return EmbeddedStateHarness(path=tmp_path / "state.db" if request.param == "embedded-file" else None)
+
+
+@pytest.fixture(params=["embedded-memory", "embedded-file", "redis"])
 async def any_state(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StateHarness]:
-    path = tmp_path / "state.db" if request.param == "embedded-file" else None
-    harness = EmbeddedStateHarness(path=path)
+    harness = _state_harness(request, tmp_path)
     async with harness.stack:
         await harness.start()
         yield harness
 
 
-@pytest.fixture(params=["embedded-file"])
+@pytest.fixture(params=["embedded-file", "redis"])
 async def shared_state(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StateHarness]:
     """Only states that several processes share."""
-    assert request.param == "embedded-file"
-    harness = EmbeddedStateHarness(path=tmp_path / "state.db")
+    harness = _state_harness(request, tmp_path)
     async with harness.stack:
         await harness.start()
         yield harness

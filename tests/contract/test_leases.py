@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.errors import Transient
 from shared.domain.messages import Lane
-from shared.ports import Leases
+from shared.ports import LEASE_TAKEN, Leases
 from tests.support.engine import StateHarness
 
 
@@ -79,6 +79,7 @@ async def test_raise_transient_not_counted_when_the_key_is_not_free_within_wait_
             async with any_state.state.leases.hold("customer:1", ttl=10, wait=5):
                 pass
         assert not caught.value.counted
+        assert caught.value.code == LEASE_TAKEN  # told apart from an outage
         return any_state.monotonic
 
     async with any_state.state.leases.hold("customer:1", ttl=60):

@@ -1,7 +1,7 @@
 """Harnesses for the contract suites: each shows one adapter, in one variant, the way the suites want to see it.
 
 A further adapter (RabbitMQ, Redis) is one more class here and one more param in `tests/contract/conftest.py`.
-`python -m tests.support.engine PATH LANE COUNT HOLD_FOR` is a child process that takes deliveries, says so, and acks
+`python -m tests.support.engine URL LANE COUNT HOLD_FOR` is a child process that takes deliveries, says so, and acks
 them when it is told to.
 """
 
@@ -17,7 +17,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from shared.adapters.brokers import Broker, EmbeddedBroker, open_embedded_broker
+import structlog
+
+from shared.adapters.brokers import Broker, EmbeddedBroker, open_broker, open_embedded_broker
 from shared.adapters.clock import SystemClock
 from shared.adapters.state import State, open_embedded_state
 from shared.domain.messages import Lane, Reason, UsersTouched
@@ -195,9 +197,16 @@ class EmbeddedStateHarness(Elapsing):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
 
 
-async def _hold(path: str, lane: Lane, count: int, hold_for: float) -> None:
+def _open(url: str, hold_for: float) -> contextlib.AbstractAsyncContextManager[Broker]:
+    scheme, _, path = url.partition(":")
+    if scheme == "embedded":
+        return open_embedded_broker(path, SystemClock(), hold_for=hold_for)
+    return open_broker(url, SystemClock())
+
+
+async def _hold(url: str, lane: Lane, count: int, hold_for: float) -> None:
     async with (
-        open_embedded_broker(path, SystemClock(), hold_for=hold_for) as broker,
+        _open(url, hold_for) as broker,
         broker.deliveries(lane, prefetch=count) as deliveries,
     ):
         held = [await anext(deliveries) for _ in range(count)]
@@ -215,7 +224,7 @@ async def child_holding(
     url: str, count: int, hold_for: float = HOLD_FOR
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Callable[[], Awaitable[None]]]]:
     """A real process that holds `count` live deliveries, and a way to make it ack them all."""
-    arguments = (url.partition(":")[2], Lane.LIVE.value, str(count), str(hold_for))
+    arguments = (url, Lane.LIVE.value, str(count), str(hold_for))
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.engine", *arguments, stdin=pipe, stdout=pipe
@@ -243,4 +252,5 @@ async def child_holding(
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # our words have stdout to themselves
     asyncio.run(_hold(sys.argv[1], Lane(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))

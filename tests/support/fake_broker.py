@@ -54,12 +54,13 @@ class FakeDelivery:
 class FakeBroker:
     """Publisher, Inbox and Depths in one.
 
-    `down` refuses publishes; `lost_acks` acks never arrive; `broken` are raised by the next takes; `failing_releases`
-    releases fail, and what they spoke of stays held by a consumer that lives.
+    `down` refuses publishes; `out_of_reach` refuses consumers; `lost_acks` acks never arrive; `broken` are raised by
+    the next takes; `failing_releases` releases fail, and what they spoke of stays held by a consumer that lives.
     """
 
     clock: Clock
     down: bool = False
+    out_of_reach: bool = False
     lost_acks: int = 0
     failing_releases: int = 0
     broken: list[SyncError] = field(default_factory=list)
@@ -87,6 +88,9 @@ class FakeBroker:
 
     @asynccontextmanager
     async def deliveries(self, lane: Lane, *, prefetch: int) -> AsyncIterator[AsyncIterator[FakeDelivery]]:
+        if self.out_of_reach:
+            await asyncio.sleep(10.0)  # as long as a real one is waited for
+            raise Transient("broker", "not_connected")
         holder = next(self._holders)
         try:
             yield self._take(lane, prefetch, holder)

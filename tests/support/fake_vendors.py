@@ -78,7 +78,7 @@ class FakeContacts:
     """Syncro's contacts. `failures` answer the next calls of a verb; `swallow` are fields that never stick.
 
     `on_call` does something the moment a call of a verb arrives. A creation that fails as Ambiguous did happen,
-    unless `lost_creations`.
+    unless `lost_creations`. While there is an `outage`, every call ends in it.
     """
 
     clock: Clock
@@ -88,6 +88,7 @@ class FakeContacts:
     on_call: dict[str, Callable[[], None]] = field(default_factory=dict)
     swallow: frozenset[str] = frozenset()
     lost_creations: bool = False
+    outage: SyncError | None = None
     latency: float = 0.0  # seconds a call takes
     page: int = 100  # contacts a listing call gives
 
@@ -137,21 +138,26 @@ class FakeContacts:
         if verb in self.on_call:
             self.on_call[verb]()
         await asyncio.sleep(self.latency)
+        if self.outage:
+            raise self.outage
         if self.failures.get(verb):
             raise self.failures[verb].pop(0)
 
 
 @dataclass
 class FakeAccount:
-    """`failures` answer the next probes."""
+    """`failures` answer the next probes; an `outage` answers all of them."""
 
     clock: Clock
     failures: list[SyncError] = field(default_factory=list)
+    outage: SyncError | None = None
     probes: list[float] = field(default_factory=list)
 
     async def whoami(self, allowance: Allowance) -> str:
         await allowance.spend()
         self.probes.append(self.clock.monotonic())
+        if self.outage:
+            raise self.outage
         if self.failures:
             raise self.failures.pop(0)
         return "acme"

@@ -1,6 +1,6 @@
 """Values for the ledger's tests, and the program of a process that is killed right after it journaled a write.
 
-Run as `python -m tests.support.ledger PATH`: opens the ledger, journals one entry, prints its id and waits.
+Run as `python -m tests.support.ledger ADDRESS`: opens the ledger, journals one entry, prints its id and waits.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def a_run(run_id: str = "run-1", *, started_at: datetime = START, customer_id: i
     return Run(run_id, customer_id, Reason.RECONCILE, 3, started_at)
 
 
-async def _journal_and_wait(path: str) -> None:
-    async with open_ledger(f"embedded:{path}") as ledger:
+async def _journal_and_wait(address: str) -> None:
+    async with open_ledger(address) as ledger:
         print(await ledger.journal.intend(an_entry()), flush=True)
         await asyncio.Event().wait()
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from shared.domain.errors import SyncError, Transient
 from shared.domain.messages import Lane, Unreadable
 from shared.domain.records import Connection, ConnectionStatus, Owed
-from shared.ports import AlreadyExists, AnyMessage, Delivery, Lease, Subscription, SubscriptionWish
+from shared.ports import LEASE_TAKEN, AlreadyExists, AnyMessage, Delivery, Lease, Subscription, SubscriptionWish
 from tests.support.clock import START, FixedClock
 
 
@@ -111,12 +111,15 @@ class FakeLeases:
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
+        self.away = False
         self.lease = FakeLease()
 
     @asynccontextmanager
     async def hold(self, key: str, *, ttl: float, wait: float = 0.0, lane: Lane = Lane.LIVE) -> AsyncIterator[Lease]:
+        if self.away:
+            raise Transient("state", "unreachable", counted=False)
         if key in self.taken:
-            raise Transient("leases", "held", counted=False)
+            raise Transient("leases", LEASE_TAKEN, counted=False)
         self.taken.add(key)
         try:
             yield self.lease

@@ -20,9 +20,14 @@ def demo(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the summary to this file too.")
     ] = None,
+    broker: Annotated[str, typer.Option(help="An empty broker to use (amqp://...); else a file.")] = "",
+    state: Annotated[str, typer.Option(help="A state to use (redis://...); else a file.")] = "",
+    ledger: Annotated[str, typer.Option(help="An empty database to use (postgresql://...); else a file.")] = "",
 ) -> None:
     """Show the whole route against simulated vendors. Needs no settings and no server."""
     # Imported when asked for: no other command should wait for the simulated vendors to load.
     from console.cli.demo.play import perform
+    from console.cli.demo.stage import Engine
 
-    sys.exit(asyncio.run(perform(stay=sys.stdout.isatty() and not once, json_file=json_file)))
+    engine = Engine(broker, state, ledger)
+    sys.exit(asyncio.run(perform(engine, stay=sys.stdout.isatty() and not once, json_file=json_file)))

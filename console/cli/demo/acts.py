@@ -7,7 +7,7 @@ Syncro's own store. Next: `people.py` (what happens), `arrival.py` (when it has 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from console import operations
 from console.cli.demo.arrival import Arrival, Expected, arrival, until, value_of
@@ -23,6 +23,10 @@ from shared.domain.preview import has_contact_at_the_end
 
 BETWEEN = 2.5  # seconds between two changes, so that each is seen to arrive
 SUBSCRIBED_WITHIN = 20.0  # seconds
+
+
+def one_by_one(number: int) -> float:
+    return number * BETWEEN
 
 
 class Performance:
@@ -78,7 +82,12 @@ class Performance:
 
     # --- act two: people change ------------------------------------------------------------------------------------
 
-    async def change_people(self) -> None:
+    async def change_people(
+        self,
+        moment: Callable[[int], float] = one_by_one,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`moment`: seconds until the change of that number. `meanwhile` goes on beside them and is waited for."""
         self._live_from = len(self._stage.looks)
         async with open_administrator(self._stage.world.info()) as admin:
             await self._subscribed()
@@ -86,7 +95,9 @@ class Performance:
             happenings: tuple[Change | Hire, ...] = (*CHANGES, *HIRES)
             async with asyncio.TaskGroup() as group:
                 for number, change in enumerate(happenings):
-                    group.create_task(self._happen(admin, change, number * BETWEEN), name=f"demo:change-{number}")
+                    group.create_task(self._happen(admin, change, moment(number)), name=f"demo:change-{number}")
+                if meanwhile is not None:
+                    group.create_task(_awaited(meanwhile), name="demo:meanwhile")
 
     async def _subscribed(self) -> None:
         """Graph announces changes only to those who subscribed."""
@@ -149,3 +160,7 @@ class Performance:
             world=self._stage.world,
             wrong=self._wrong,
         )
+
+
+async def _awaited(what: Callable[[], Awaitable[None]]) -> None:
+    await what()

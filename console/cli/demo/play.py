@@ -9,24 +9,24 @@ import asyncio
 import json
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from console.cli.demo.acts import Performance
 from console.cli.demo.afterwards import show_live
-from console.cli.demo.stage import Stage, open_stage
-from console.cli.demo.summary import Summary, show_summary
+from console.cli.demo.stage import Engine, Stage, open_stage
+from console.cli.demo.summary import show_summary
 from console.cli.output import plain, say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def perform(*, stay: bool, json_file: Path | None) -> int:
+async def perform(engine: Engine, *, stay: bool, json_file: Path | None) -> int:
     """Every act, unless a signal ends it early. 0 when Syncro holds what the plan said, else 1."""
     fallen = asyncio.Event()
     with _curtain(fallen), tempfile.TemporaryDirectory(prefix="entra-syncro-demo-") as scratch:
-        async with open_stage(Path(scratch)) as stage:
+        async with open_stage(Path(scratch), engine) as stage:
             acts = asyncio.create_task(_play(stage, json_file), name="demo:acts")
             curtain = asyncio.create_task(fallen.wait(), name="demo:curtain")
             await asyncio.wait([acts, curtain], return_when=asyncio.FIRST_COMPLETED)
@@ -47,14 +47,15 @@ async def _play(stage: Stage, json_file: Path | None) -> int:
     await performance.change_people()
     summary = await performance.summarise()
     show_summary(summary)
-    await _keep(json_file, summary)
+    await keep(json_file, summary.document())
     return 0 if summary.as_planned else 1
 
 
-async def _keep(file: Path | None, summary: Summary) -> None:
+async def keep(file: Path | None, document: Mapping[str, object]) -> None:
+    """Write the figures where a program wants to read them."""
     if file is None:
         return
-    text = json.dumps(plain(summary.document()), indent=2) + "\n"
+    text = json.dumps(plain(document), indent=2) + "\n"
     await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
     await asyncio.to_thread(file.write_text, text, encoding="utf-8")
 

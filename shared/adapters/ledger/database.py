@@ -7,7 +7,7 @@ Next: `schema.py`, then any of the small classes (`journal.py` is the most used)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -21,10 +21,14 @@ T = TypeVar("T")
 
 
 class Database:
-    """Shared by all classes of the ledger. Raises Transient and Permanent only (`failures.py`)."""
+    """Shared by all classes of the ledger. Raises Transient and Permanent only (`failures.py`).
 
-    def __init__(self, engines: Engines, *, patience: float) -> None:
+    `opened` returns once the schema is ours, at once when it is; it comes before every statement.
+    """
+
+    def __init__(self, engines: Engines, *, patience: float, opened: Callable[[], Awaitable[None]]) -> None:
         self._engines = engines
+        self._opened = opened
         # a connection, then a lock, then the statement itself may each take their full time
         self._limit = 3 * patience + 1.0
 
@@ -62,5 +66,7 @@ class Database:
         self, engine: AsyncEngine, gate: AbstractAsyncContextManager[Any]
     ) -> AsyncIterator[AsyncConnection]:
         with our_errors():
-            async with asyncio.timeout(self._limit), gate, engine.begin() as connection:
-                yield connection
+            async with asyncio.timeout(self._limit):
+                await self._opened()
+                async with gate, engine.begin() as connection:
+                    yield connection

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+import asyncpg
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -23,6 +24,8 @@ from shared.adapters.ledger.failures import our_errors
 from shared.adapters.ledger.target import PostgresTarget, SqliteTarget, Target
 
 PATIENCE = 5.0  # seconds for a lock or a connection; our own transactions hold one for milliseconds
+POOL = 8  # connections to PostgreSQL per process; its default of 100 then serves a dozen processes
+FAREWELL = 0.5  # seconds for the server to take note of the end of a connection
 ATOMIC = "ledger_atomic"  # execution option: this transaction writes, take SQLite's write lock at its beginning
 Insert = sqlite.Insert | postgresql.Insert
 
@@ -105,17 +108,45 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def postgres_engine(target: PostgresTarget, *, patience: float) -> AsyncEngine:
-    """Checked before use, since a server or a firewall drops idle connections without telling."""
+def postgres_engine(target: PostgresTarget, *, patience: float, lock_patience: float | None = None) -> AsyncEngine:
+    """Checked before use, since a server or a firewall drops idle connections without telling.
+
+    Waits are bounded twice: by the server (a frozen client must not hold its locks for ever) and, a little later,
+    by the client (a frozen server cannot bound anything). `lock_patience`: seconds, when others may hold a lock for
+    longer than `patience`, as a migration does.
+    """
+    statement = lock_patience or patience
     return create_async_engine(
         target.url,
-        pool_size=5,
-        max_overflow=5,
+        pool_size=POOL,
+        max_overflow=0,
         pool_timeout=patience,
         pool_pre_ping=True,
-        connect_args={"timeout": patience, "command_timeout": 2 * patience, "server_settings": _SERVER},
+        pool_recycle=1800,
+        connect_args={
+            "connection_class": _Bounded,
+            "timeout": patience,
+            "command_timeout": statement + 1.0,
+            "server_settings": _server_settings(statement),
+        },
         hide_parameters=True,
     )
 
 
-_SERVER = {"application_name": "entra-syncro", "timezone": "UTC"}
+class _Bounded(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carries no types
+    """A frozen server answers no farewell: wait a moment and hang up. asyncpg would wait for long, and raise."""
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        with suppress(TimeoutError):
+            await super().close(timeout=FAREWELL)
+
+
+def _server_settings(statement: float) -> dict[str, str]:
+    """As `SET`: times in milliseconds."""
+    return {
+        "application_name": "entra-syncro",
+        "timezone": "UTC",
+        "statement_timeout": str(int(statement * 1000)),
+        "lock_timeout": str(int(statement * 1000)),
+        "idle_in_transaction_session_timeout": str(int(3 * statement * 1000)),
+    }

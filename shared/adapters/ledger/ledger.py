@@ -1,15 +1,16 @@
 """Opens the ledger: one address in, nine ports over one engine out, the schema brought up to date on the way.
 
 Knows no SQL and decides nothing. It refuses an address that it does not know and a schema newer than this program.
-Next: `engines.py` (what differs between SQLite and PostgreSQL), then `database.py`.
+Next: `opening.py`, `engines.py` (what differs between SQLite and PostgreSQL), then `database.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+
+from sqlalchemy import literal, select
 
 from shared.adapters.ledger.approvals import SqlApprovals
 from shared.adapters.ledger.conflicts import SqlConflicts
@@ -20,11 +21,11 @@ from shared.adapters.ledger.engines import PATIENCE, open_engines
 from shared.adapters.ledger.failures import our_errors
 from shared.adapters.ledger.journal import SqlJournal
 from shared.adapters.ledger.links import SqlLinks
+from shared.adapters.ledger.opening import Opening
 from shared.adapters.ledger.owed import SqlOwedMarks
 from shared.adapters.ledger.policies import SqlPolicies
 from shared.adapters.ledger.runs import SqlRuns
-from shared.adapters.ledger.target import target_of
-from shared.adapters.ledger.upgrade import upgrade
+from shared.adapters.ledger.target import PostgresTarget, target_of
 from shared.ports import (
     Approvals,
     Conflicts,
@@ -40,7 +41,11 @@ from shared.ports import (
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Every port of the ledger, over one engine."""
+    """Every port of the ledger, over one engine.
+
+    `probe` returns when the database answers as a ledger of ours; it raises Transient while that is away, and Permanent
+    when only a person can mend it.
+    """
 
     connections: Connections
     policies: Policies
@@ -51,27 +56,36 @@ class Ledger:
     dead_letters: DeadLetters
     conflicts: Conflicts
     runs: Runs
+    probe: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def open_ledger(url: str, *, patience: float = PATIENCE) -> AsyncIterator[Ledger]:
+async def open_ledger(url: str, *, patience: float = PATIENCE, lazy: bool = False) -> AsyncIterator[Ledger]:
     """The ledger at `embedded:PATH`, `embedded::memory:` or `postgresql://...`; closed with the context.
 
     `patience`: seconds to wait for a lock or a connection before giving up with Transient. Raises Permanent
     "ledger_url" for an address of no known form, "ledger_newer" for a schema that a newer release made and
     "ledger_unreadable" for a file that is no ledger; Transient when the database cannot be reached.
+    `lazy`: a server need not be there yet. Only the address is looked at; every call opens what is not open, and raises
+    Transient until that works. A file is no server: there a failure at the start is a wrong setting.
     """
     target = target_of(url)
+    opening = Opening(target)
     async with AsyncExitStack() as stack:
         # Only the opening is translated: what the caller raises inside the context is not ours.
         with our_errors():
             engines = await stack.enter_async_context(open_engines(target, patience=patience))
-            # Alembic blocks (imports, files, DDL), and the loop must go on answering while a ledger is opened.
-            await asyncio.to_thread(upgrade, target)
-        yield _over(Database(engines, patience=patience))
+        stack.push_async_callback(opening.aclose)
+        if not (lazy and isinstance(target, PostgresTarget)):
+            await opening.complete()
+        yield _over(Database(engines, patience=patience, opened=opening.need), opening)
 
 
-def _over(database: Database) -> Ledger:
+def _over(database: Database, opening: Opening) -> Ledger:
+    async def probe() -> None:
+        await opening.complete()
+        await database.row(select(literal(1)))
+
     return Ledger(
         connections=SqlConnections(database),
         policies=SqlPolicies(database),
@@ -82,4 +96,5 @@ def _over(database: Database) -> Ledger:
         dead_letters=SqlDeadLetters(database),
         conflicts=SqlConflicts(database),
         runs=SqlRuns(database),
+        probe=probe,
     )

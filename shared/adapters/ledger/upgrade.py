@@ -18,7 +18,7 @@ from typing import assert_never
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
-from shared.adapters.ledger.engines import ATOMIC, postgres_engine, prepare_sqlite, sqlite_arguments
+from shared.adapters.ledger.engines import ATOMIC, PATIENCE, postgres_engine, prepare_sqlite, sqlite_arguments
 from shared.adapters.ledger.migrations import HEAD
 from shared.adapters.ledger.target import PostgresTarget, SqliteTarget, Target
 from shared.domain.errors import Permanent
@@ -107,7 +107,7 @@ def _has_wal(connection: sqlite3.Connection, *, last: bool) -> bool:
 
 
 async def _upgrade_postgres(target: PostgresTarget) -> None:
-    engine = postgres_engine(target, patience=_PATIENCE)
+    engine = postgres_engine(target, patience=PATIENCE, lock_patience=_PATIENCE)
     try:
         async with engine.connect() as connection:
             if await connection.run_sync(revision) == HEAD:

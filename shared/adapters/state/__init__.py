@@ -1,7 +1,7 @@
 """The shared state: leases, the pace and the memory. One address in, one state out; the scheme chooses the adapter.
 
 Nothing kept here is a truth: all of it may vanish at any moment and is rebuilt. An address is never repeated in an
-error or a log, for it may hold a password. Next: `embedded.py`.
+error or a log, for it may hold a password. Next: `embedded.py` (one machine), `redis.py` (many).
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from shared.adapters.state.embedded import EmbeddedState, open_embedded_state
+from shared.adapters.state.redis import RedisState, open_redis_state
 from shared.domain.errors import Permanent
 from shared.domain.pace import BACKFILL_PER_MINUTE, BURST, CEILING_PER_MINUTE, PACE_PER_MINUTE
 from shared.ports import Clock, Leases, Memory, Pace
 
-__all__ = ["EmbeddedState", "State", "open_embedded_state", "open_state"]
+__all__ = ["EmbeddedState", "RedisState", "State", "open_embedded_state", "open_redis_state", "open_state"]
+
+_REDIS = ("redis", "rediss", "unix")
 
 
 class State(Protocol):
@@ -39,7 +42,10 @@ def open_state(
     burst: int = BURST,
     ceiling_per_minute: float = CEILING_PER_MINUTE,
 ) -> AbstractAsyncContextManager[State]:
-    """Open the state at `url` (`embedded:PATH` or `embedded::memory:`). Raises Permanent for another address."""
+    """Open the state at `url`: `embedded:PATH`, `embedded::memory:`, `redis://…`, `rediss://…` or `unix://…`.
+
+    Raises Permanent for another address.
+    """
     scheme, _, path = url.partition(":")
     if scheme == "embedded" and path:
         return open_embedded_state(
@@ -50,4 +56,17 @@ def open_state(
             burst=burst,
             ceiling_per_minute=ceiling_per_minute,
         )
-    raise Permanent("state", "unsupported_url", "supported state addresses: embedded:PATH, embedded::memory:")
+    if scheme in _REDIS:
+        return open_redis_state(
+            url,
+            clock,
+            pace_per_minute=pace_per_minute,
+            backfill_per_minute=backfill_per_minute,
+            burst=burst,
+            ceiling_per_minute=ceiling_per_minute,
+        )
+    raise Permanent(
+        "state",
+        "unsupported_url",
+        "supported state addresses: embedded:PATH, embedded::memory:, redis://HOST:PORT/0, rediss://…, unix://PATH",
+    )

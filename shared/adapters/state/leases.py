@@ -1,101 +1,35 @@
 """One holder per key over all processes, on SQLite: the Leases port of the embedded state.
 
-A lease ends by itself: nothing renews it, so a frozen holder loses the key. The holder knows its own end by the
-monotonic clock, counted from before it asked, hence never later than the file does. Those who wait stand in the file
-in order, live ones first; a waiter that died stops counting `WAITER_TTL` seconds after its last sign.
+Asking, waiting and knowing one's end are `holding.py`. Those who wait stand in the file in order, live ones first; a
+waiter that died stops counting `WAITER_TTL` seconds after its last sign.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
-from uuid import uuid4
-
-import structlog
 
 from shared.adapters.sqlite import Database
-from shared.adapters.waiting import nap
-from shared.domain.errors import Transient
+from shared.adapters.state.holding import WAITER_TTL, PolledLeases, Request
 from shared.domain.messages import Lane
-from shared.ports import Clock, Lease
-
-SERVICE = "lease"
-WAITER_TTL = 2.0
-
-log = structlog.get_logger(__name__)
+from shared.ports import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    key: str
-    token: str
-    ttl: float
-    lane: Lane
-
-
-class EmbeddedLease:
-    """Satisfies `shared.ports.Lease`."""
-
-    def __init__(self, clock: Clock, until: float) -> None:
-        self._clock = clock
-        self._until = until
-
-    def ensure(self, seconds: float = 0.0) -> None:
-        if self._clock.monotonic() + seconds >= self._until:
-            raise Transient(SERVICE, "lease_lost", "the lease ran out before the work was done")
-
-    def end(self) -> None:
-        self._until = float("-inf")
-
-
-class EmbeddedLeases:
+class EmbeddedLeases(PolledLeases):
     """Satisfies `shared.ports.Leases`."""
 
     def __init__(self, database: Database, clock: Clock, *, poll: float) -> None:
+        super().__init__(clock, poll=poll)
         self._database = database
-        self._clock = clock
-        self._poll = poll
-        self._waiting: dict[str, asyncio.Event] = {}
 
-    @contextlib.asynccontextmanager
-    async def hold(self, key: str, *, ttl: float, wait: float = 0.0, lane: Lane = Lane.LIVE) -> AsyncIterator[Lease]:
-        request = _Request(key, uuid4().hex, ttl, lane)
-        try:
-            lease = await self._acquire(request, wait)
-            try:
-                yield lease
-            finally:
-                lease.end()
-        finally:
-            # Also when we were cancelled in mid-request: the thread works in order, so this comes after it.
-            await self._release(request)
+    async def _take(self, request: Request, *, will_wait: bool) -> bool:
+        return await self._database.write(partial(self._try, request=request, will_wait=will_wait))
 
-    async def _acquire(self, request: _Request, wait: float) -> EmbeddedLease:
-        deadline = self._clock.monotonic() + wait
-        signal = self._waiting.setdefault(request.token, asyncio.Event())
-        while True:
-            asked_at = self._clock.monotonic()
-            will_wait = asked_at < deadline
-            if await self._database.write(partial(self._try, request=request, will_wait=will_wait)):
-                return EmbeddedLease(self._clock, asked_at + request.ttl)
-            if not will_wait:
-                raise Transient(SERVICE, "lease_taken", "another worker holds it", counted=False)
-            await nap(signal, min(self._poll, deadline - self._clock.monotonic()))
+    async def _forget(self, request: Request) -> None:
+        # Also when a question of ours was cancelled: the thread works in order, so this comes after it.
+        await self._database.write(lambda connection: _forget(connection, request.token))
 
-    async def _release(self, request: _Request) -> None:
-        self._waiting.pop(request.token, None)
-        try:
-            await self._database.write(lambda connection: _forget(connection, request.token))
-        except Transient as error:  # it ends by itself
-            log.warning("lease.release_failed", code=error.code)
-        for signal in self._waiting.values():
-            signal.set()
-
-    def _try(self, connection: sqlite3.Connection, *, request: _Request, will_wait: bool) -> bool:
+    def _try(self, connection: sqlite3.Connection, *, request: Request, will_wait: bool) -> bool:
         now = self._clock.monotonic()
         _forget_expired(connection, request.key, now)
         taken = connection.execute("SELECT 1 FROM lease WHERE key = ?", (request.key,)).fetchone()
@@ -127,7 +61,7 @@ def _forget_expired(connection: sqlite3.Connection, key: str, now: float) -> Non
     )
 
 
-def _is_outranked(connection: sqlite3.Connection, request: _Request) -> bool:
+def _is_outranked(connection: sqlite3.Connection, request: Request) -> bool:
     """Does somebody wait for this key who goes first? Live before backfill, and within a lane who came first."""
     mine = connection.execute("SELECT seq FROM waiter WHERE token = ?", (request.token,)).fetchone()
     others = connection.execute(
@@ -143,7 +77,7 @@ def _is_outranked(connection: sqlite3.Connection, request: _Request) -> bool:
     return False
 
 
-def _stand_in_line(connection: sqlite3.Connection, request: _Request, now: float) -> None:
+def _stand_in_line(connection: sqlite3.Connection, request: Request, now: float) -> None:
     connection.execute(
         "INSERT INTO waiter (key, token, lane, expires_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (token) DO UPDATE SET expires_at = excluded.expires_at"

@@ -7,30 +7,35 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.servers import PostgresServer
 from shared.adapters.ledger import Ledger, open_ledger
 
-DURABLE = ["file"]
+DURABLE = ["file", "postgresql"]
 
 
-def _address(kind: str, directory: Path) -> str:
+def _address(request: pytest.FixtureRequest, directory: Path) -> str:
+    kind: str = request.param
     match kind:
         case "file":
             return f"embedded:{directory / 'ledger.db'}"
         case "memory":
             return "embedded::memory:"
+        case "postgresql":
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            return server.fresh_url()
         case _:
             raise ValueError(kind)
 
 
 @pytest.fixture(params=[*DURABLE, "memory"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return _address(request.param, tmp_path)
+    return _address(request, tmp_path)
 
 
 @pytest.fixture(params=DURABLE)
 def shared_ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An address at which several handles and processes meet."""
-    return _address(request.param, tmp_path)
+    return _address(request, tmp_path)
 
 
 @pytest.fixture

@@ -22,17 +22,16 @@ from tests.support.clock import START
 from tests.support.ledger import CUSTOMER, a_connection, a_link, a_proposal, an_entry
 
 
-async def test_must_return_only_after_the_entry_is_durable(tmp_path: Path) -> None:
+async def test_must_return_only_after_the_entry_is_durable(shared_ledger_url: str) -> None:
     """must: return only after the entry is durable; the write comes after it"""
-    path = tmp_path / "ledger.db"
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.ledger", str(path), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.support.ledger", shared_ledger_url, stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout is not None
     entry_id = int(await asyncio.wait_for(child.stdout.readline(), 30))
     child.send_signal(signal.SIGKILL)
     assert await asyncio.wait_for(child.wait(), 10) == -signal.SIGKILL
-    async with open_ledger(f"embedded:{path}") as ledger:
+    async with open_ledger(shared_ledger_url) as ledger:
         assert [entry.id for entry in await ledger.journal.entries()] == [entry_id]
 
 

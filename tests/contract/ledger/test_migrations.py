@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, inspect
 from sqlalchemy.pool import NullPool
 
 from shared.adapters.ledger import open_ledger, upgrade
@@ -78,24 +76,23 @@ async def test_current_ledger_is_opened_without_a_migration(
         assert await ledger.connections.list() == [a_connection()]
 
 
-async def test_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    async with open_ledger(f"embedded:{path}") as ledger:
+async def test_newer_schema_is_refused_and_left_alone(shared_ledger_url: str) -> None:
+    async with open_ledger(shared_ledger_url) as ledger:
         await ledger.connections.save(a_connection())
-    with closing(sqlite3.connect(path)) as other, other:
-        other.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(Permanent) as refusal:
-        async with open_ledger(f"embedded:{path}"):
-            pass
-    assert refusal.value.code == "ledger_newer"
-    assert "newer release" in refusal.value.detail
-    with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
-        assert other.execute("SELECT count(*) FROM connections").fetchone() == (1,)
+    async with open_engines(target_of(shared_ledger_url), patience=5.0) as engines:
+        async with engines.atomic.begin() as other:
+            await other.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(Permanent) as refusal:
+            async with open_ledger(shared_ledger_url):
+                pass
+        assert refusal.value.code == "ledger_newer"
+        assert "newer release" in refusal.value.detail
+        async with engines.single.connect() as other:
+            assert await other.run_sync(upgrade.revision) == "9999"
+            assert (await other.exec_driver_sql("SELECT count(*) FROM connections")).scalar() == 1
 
 
-async def test_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "ledger.db"
+async def test_failed_migration_leaves_nothing_behind(shared_ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     complete = upgrade.migrate
 
     def breaks_off(connection: Connection) -> None:
@@ -104,12 +101,12 @@ async def test_failed_migration_leaves_nothing_behind(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(upgrade, "migrate", breaks_off)
     with pytest.raises(Transient):
-        async with open_ledger(f"embedded:{path}"):
+        async with open_ledger(shared_ledger_url):
             pass
-    with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT name FROM sqlite_master").fetchall() == []
+    async with open_engines(target_of(shared_ledger_url), patience=5.0) as engines, engines.single.connect() as other:
+        assert await other.run_sync(lambda connection: inspect(connection).get_table_names()) == []
     monkeypatch.setattr(upgrade, "migrate", complete)
-    async with open_ledger(f"embedded:{path}") as ledger:
+    async with open_ledger(shared_ledger_url) as ledger:
         assert await ledger.connections.list() == []
 
 
@@ -123,11 +120,10 @@ async def test_one_new_ledger_opened_by_four_tasks(shared_ledger_url: str) -> No
         assert len(await ledger.connections.list()) == 4
 
 
-async def test_one_new_ledger_opened_by_four_processes(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
+async def test_one_new_ledger_opened_by_four_processes(shared_ledger_url: str) -> None:
     children = [
         await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.support.ledger", str(path), stdout=asyncio.subprocess.PIPE
+            sys.executable, "-m", "tests.support.ledger", shared_ledger_url, stdout=asyncio.subprocess.PIPE
         )
         for _ in range(4)
     ]
@@ -140,7 +136,7 @@ async def test_one_new_ledger_opened_by_four_processes(tmp_path: Path) -> None:
             if child.returncode is None:
                 child.kill()
             await child.communicate()
-    async with open_ledger(f"embedded:{path}") as ledger:
+    async with open_ledger(shared_ledger_url) as ledger:
         assert len(await ledger.journal.entries()) == 4
         await ledger.journal.intend(an_entry())
 

@@ -18,7 +18,7 @@ import pytest
 
 from console import operations
 from console.cli.demo.people import Administrator, open_administrator
-from console.cli.demo.stage import demo_settings
+from console.cli.demo.stage import Engine, demo_settings
 from console.cli.run import LookReport, operator_ports, supervisor
 from console.operations import OperatorPorts, ShownPreview
 from sandbox.syncro.account import Contact
@@ -107,7 +107,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     async with World.open(tmp_path / "sandbox") as world:
         world.syncro.limiter.per_minute = None
         world.microsoft.switches.change({"replication_lag_s": 0})
-        settings = demo_settings(world, tmp_path / "data", UNLIMITED)
+        settings = demo_settings(world, tmp_path / "data", Engine(), UNLIMITED)
         tenant, customer = next(iter(world.customer_ids.items()))
         async with open_adapters(settings) as adapters, open_administrator(world.info()) as admin:
             ports = operator_ports(settings, adapters)

@@ -39,7 +39,7 @@ class MovingClock(FixedClock):
 
 class FakeDepths:
     def __init__(self) -> None:
-        self.away = True
+        self.away = False
 
     async def depths(self) -> dict[Lane, int]:
         if self.away:
@@ -79,18 +79,23 @@ async def running(service: Service) -> AsyncIterator[None]:
             stop.set()
 
 
-@asynccontextmanager
-async def opened(**settings: float) -> AsyncIterator[Door]:
-    publisher, probe, registry = FakePublisher(), FakeDepths(), CollectorRegistry()
-    wish = ReceiverSettings.model_validate({"host": "127.0.0.1", "port": 0} | settings)
-    site = build_public(
-        wish,
+def a_site(
+    publisher: FakePublisher, probe: FakeDepths | None, registry: CollectorRegistry, **settings: float
+) -> PublicSite:
+    return build_public(
+        ReceiverSettings.model_validate({"host": "127.0.0.1", "port": 0} | settings),
         secrets=SECRETS,
         publisher=publisher,
         probe=probe,
         clock=MovingClock(),
         metrics=Metrics(registry).receiver,
     )
+
+
+@asynccontextmanager
+async def opened(**settings: float) -> AsyncIterator[Door]:
+    publisher, probe, registry = FakePublisher(), FakeDepths(), CollectorRegistry()
+    site = a_site(publisher, probe, registry, **settings)
     connector = aiohttp.TCPConnector(limit=0)
     async with running(site), aiohttp.ClientSession(connector=connector) as session:
         yield Door(session, publisher, probe, site, registry)
@@ -251,7 +256,7 @@ async def test_a_silent_broker_is_503_within_the_bound_and_with_a_retry_after(do
 
 
 async def test_a_broker_that_is_gone_makes_the_door_not_ready_answers_at_once_and_recovers(door: Door) -> None:
-    door.publisher.broken = True
+    door.publisher.broken = door.probe.away = True
     for n in range(3):
         assert (await door.post(body(change(n))))[0] == 503
     assert not door.site.ready()
@@ -264,6 +269,26 @@ async def test_a_broker_that_is_gone_makes_the_door_not_ready_answers_at_once_an
         while not door.site.ready():  # noqa: ASYNC110 - readiness is asked for, as a probe does
             await asyncio.sleep(0.05)
     assert (await door.post(body(change(9))))[0] == 202
+
+
+async def test_a_door_whose_broker_is_not_there_yet_is_open_and_not_ready_until_it_comes() -> None:
+    publisher, probe = FakePublisher(), FakeDepths()
+    publisher.broken = probe.away = True
+    site = a_site(publisher, probe, CollectorRegistry())
+    stop = asyncio.Event()
+    task = asyncio.create_task(site.run(stop), name="receiver")
+    async with aiohttp.ClientSession() as session:
+        door = Door(session, publisher, probe, site, CollectorRegistry())
+        await asyncio.sleep(1.2)
+        assert (await door.post(body(change(1))))[0] == 503
+        assert not site.ready()
+        publisher.broken = probe.away = False
+        async with asyncio.timeout(4):
+            while not site.ready():  # noqa: ASYNC110 - readiness is asked for, as a probe does
+                await asyncio.sleep(0.05)
+        assert (await door.post(body(change(1))))[0] == 202
+    stop.set()
+    await task
 
 
 async def test_a_client_that_hangs_up_takes_no_hint_with_it(door: Door) -> None:
@@ -318,14 +343,7 @@ async def test_thousands_of_posts_at_once_share_messages_and_are_quick(door: Doo
 
 async def test_the_door_finishes_what_is_in_hand_before_it_closes() -> None:
     publisher = FakePublisher()
-    site = build_public(
-        ReceiverSettings(host="127.0.0.1", port=0),
-        secrets=SECRETS,
-        publisher=publisher,
-        probe=None,
-        clock=MovingClock(),
-        metrics=Metrics(CollectorRegistry()).receiver,
-    )
+    site = a_site(publisher, None, CollectorRegistry())
     async with aiohttp.ClientSession() as session:
         async with running(site):
             door = Door(session, publisher, FakeDepths(), site, CollectorRegistry())

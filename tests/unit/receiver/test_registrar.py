@@ -13,14 +13,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from receiver.lifecycle import ControlDesk
-from receiver.registrar import LEADER, IdleRegistrar, Registrar
+from receiver.registrar import LEADER, LEASE_TTL, IdleRegistrar, Registrar
 from receiver.subscriptions import Door, SubscriptionKeeper
 from receiver.tenants import Tenants, wishes
 from shared.domain.errors import Permanent, Scope, StopTheLine, Transient
 from shared.domain.messages import DeadLettered, Lane, LifecycleEvent, SubscriptionTouched, Unreadable
 from shared.domain.records import ConnectionStatus
+from shared.ports import Leases
 from shared.runtime.metrics import RegistrarMetrics
 from tests.support.clock import START, FixedClock
+from tests.support.fake_state import FakeLeases as TimedLeases
 from tests.support.receiver import OTHER, SECRETS, TENANT, FakePublisher, guid
 from tests.support.registrar import (
     FakeConnections,
@@ -54,9 +56,9 @@ class Bench:
         self.inbox = FakeInbox()
         self.owed = FakeOwed()
         self.publisher = FakePublisher()
-        self.registrar = self._build()
+        self.registrar = self.build(self.leases)
 
-    def _build(self) -> Registrar:
+    def build(self, leases: Leases, interval: float = 5.0) -> Registrar:
         metrics, tenants = RegistrarMetrics(CollectorRegistry()), Tenants()
         door = Door("https://hooks.example.net/graph/notifications", "https://hooks.example.net/graph/lifecycle")
         keeper = SubscriptionKeeper(
@@ -82,10 +84,11 @@ class Bench:
             keeper,
             desk,
             connections=self.connections,
-            leases=self.leases,
+            leases=leases,
             tenants=tenants,
             clock=self.clock,
             metrics=metrics,
+            interval=interval,
         )
 
     @asynccontextmanager
@@ -186,6 +189,39 @@ def test_only_the_leader_works() -> None:
             await asyncio.sleep(6)
             assert bench.graph.verbs(TENANT) == ["create"]
         assert bench.leases.taken == set()
+
+    run_virtual(scenario())
+
+
+def test_without_the_leases_it_is_not_ready_and_recovers() -> None:
+    """An outage is as uncounted as a lease that another process has, and no reason to stand by contentedly."""
+
+    async def scenario() -> None:
+        bench = Bench((1, TENANT))
+        bench.leases.away = True
+        async with bench.running():
+            await asyncio.sleep(20)
+            assert not bench.registrar.ready()
+            bench.leases.away = False
+            await asyncio.sleep(10)
+            assert bench.registrar.ready()
+            assert TENANT in bench.graph.living
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("interval", [0.5, 5.0, 60.0])
+def test_a_killed_leader_is_followed_within_30_s(interval: float) -> None:
+    async def scenario() -> None:
+        bench = Bench((1, TENANT))
+        leases = TimedLeases(bench.clock)
+        bench.registrar = bench.build(leases, interval)
+        await leases._acquire(LEADER, LEASE_TTL, 0.0, Lane.LIVE)  # and never lets go
+        async with bench.running():
+            await asyncio.sleep(LEASE_TTL - 1)
+            assert bench.graph.calls == []
+            await asyncio.sleep(30 - (LEASE_TTL - 1))
+            assert bench.graph.verbs(TENANT) == ["create"]
 
     run_virtual(scenario())
 

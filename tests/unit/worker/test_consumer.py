@@ -288,6 +288,25 @@ def test_without_the_ledger_hints_wait_uncounted_and_are_done_when_it_is_back() 
     run_virtual(main())
 
 
+def test_without_the_broker_a_lane_is_not_ready_and_waits_for_days() -> None:
+    async def main() -> None:
+        station = Station()
+        station.linked(person(), 1)
+        station.world.broker.out_of_reach = True
+        async with station.working() as (consumer,):
+            for _ in range(100):
+                await asyncio.sleep(DAY / 50)
+                assert not consumer.ready()
+            station.world.broker.out_of_reach = False
+            await asyncio.sleep(12.0)
+            assert consumer.ready()
+            await station.send(station.hint("u1"))
+            await asyncio.sleep(10.0)
+        assert station.world.contacts.count("update") == 1
+
+    run_virtual(main())
+
+
 # --- the confirm read -------------------------------------------------------------------------------------------
 
 
