@@ -67,7 +67,6 @@ class WorkerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Maker(registry)
         self.outcomes = make.counter("looks", "Looks at users, by outcome and reason", "outcome", "reason")
-        self.verdicts = make.counter("verdicts", "What became of looks (done, retry, ...)", "verdict")
         self.syncro_calls = make.counter("syncro_calls", "Calls to Syncro, by lane", "lane")
         self.syncro_writes = make.counter("syncro_writes", "Writes to Syncro, by action", "action")
         self.hint_to_contact = make.histogram(
