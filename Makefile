@@ -43,13 +43,13 @@ contracts: $(VENV)/.dev
 unit: $(VENV)/.dev
 	@$(BIN)/pytest -q -n 2 tests/unit
 
-test: servers check ## everything but chaos: check, then contract, integration and end-to-end tests (under 10 minutes)
+test: servers check ## check, then contract, integration and end-to-end tests, one kill per server (under 10 minutes)
 	@$(BIN)/pytest -q -n 2 tests/contract tests/integration
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests/e2e
-	@echo 'Not run: what kills, freezes and cuts real servers. That is `make chaos`.'
+	@echo 'Not run: the rest of what kills, freezes, cuts and fills real servers. That is `make chaos`.'
 
-chaos: $(VENV)/.dev servers ## what kills, freezes and cuts RabbitMQ, Redis and PostgreSQL, and the many-process stories (long)
-	@$(BIN)/pytest -v -m chaos tests
+chaos: $(VENV)/.dev servers ## all that kills, freezes, cuts and fills real servers, and the many-process stories (15 minutes)
+	@$(BIN)/pytest -v -m 'chaos or every_run' tests
 
 bench: $(VENV)/.dev ## figures on this machine; reports go to build/
 	@$(BIN)/python -m tests.bench

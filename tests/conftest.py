@@ -1,7 +1,8 @@
 """What holds for every test: private servers on demand, patient property tests, and what only `make chaos` runs.
 
 Contract suites over real RabbitMQ, Redis and PostgreSQL belong to every run. What kills, freezes, cuts or fills those
-servers, and the stories told by many processes, take minutes and a quiet machine: they carry the mark `chaos`.
+servers, and the stories told by many processes, take minutes and a quiet machine: they carry the mark `chaos`. One
+kill, cut or flush per server is in every run all the same: those carry the mark `every_run`.
 """
 
 from __future__ import annotations
@@ -32,5 +33,6 @@ CHAOS = (
 @pytest.hookimpl(tryfirst=True)  # before marks are chosen from
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if any(item.path.is_relative_to(HERE / part) for part in CHAOS):
+        is_chaos = any(item.path.is_relative_to(HERE / part) for part in CHAOS)
+        if is_chaos and item.get_closest_marker("every_run") is None:
             item.add_marker("chaos")

@@ -132,9 +132,7 @@ async def recovered(company: Company, pair: Pair, writes: int) -> None:
     pair.assert_alive()
 
 
-@pytest.mark.parametrize(
-    "away", ["postgresql", "redis", pytest.param("postgresql and redis, frozen", marks=pytest.mark.chaos)]
-)
+@pytest.mark.parametrize("away", ["postgresql", "redis", "postgresql and redis, frozen"])
 async def test_without_ledger_or_redis_the_door_takes_hints_nothing_is_written_and_all_is_done_later(
     tmp_path: Path, rabbit_server: RabbitServer, redis_server: RedisServer, postgres_server: PostgresServer, away: str
 ) -> None:

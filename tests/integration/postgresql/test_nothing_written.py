@@ -17,7 +17,7 @@ from tests.support.route import bring_in_step, change_titles, in_step, writes
 AWAY = 12.0  # seconds: longer than the ledger's patience, so that every wait has ended in a failure
 
 
-@pytest.mark.parametrize("how", ["killed", pytest.param("frozen", marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.every_run), "frozen"])
 async def test_nothing_is_written_while_the_ledger_is_away_and_nothing_is_lost(
     tmp_path: Path, postgres_server: PostgresServer, how: str
 ) -> None:

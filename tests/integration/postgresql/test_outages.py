@@ -66,7 +66,6 @@ async def test_dead_server_is_transient_at_once_and_again_until_it_lives(postgre
         assert await ledger.connections.list() == [a_connection()]
 
 
-@pytest.mark.chaos
 async def test_frozen_server_holds_nobody_longer_than_the_bound(
     postgres_server: PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,7 +84,6 @@ async def test_frozen_server_holds_nobody_longer_than_the_bound(
     assert [record.message for record in caplog.records] == []  # no task's exception was forgotten
 
 
-@pytest.mark.chaos
 async def test_opening_on_a_frozen_server_is_transient(postgres_server: PostgresServer) -> None:
     url = postgres_server.fresh_url()
     postgres_server.freeze()
@@ -136,6 +134,7 @@ async def test_more_callers_than_connections_take_turns(postgres_server: Postgre
         assert 1 <= int(used) <= POOL
 
 
+@pytest.mark.every_run
 async def test_approval_is_not_forgotten_by_a_kill(postgres_server: PostgresServer) -> None:
     url = postgres_server.fresh_url()
     async with open_ledger(url) as ledger:

@@ -38,7 +38,6 @@ async def ready(broker: Broker) -> None:
                 return
 
 
-@pytest.mark.chaos
 @pytest.mark.usefixtures("a_new_broker")
 async def test_a_kill_right_after_the_queues_were_made_loses_nothing_and_breaks_no_queue(
     rabbit_server: RabbitServer,

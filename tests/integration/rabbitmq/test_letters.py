@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import aio_pika
+import pytest
 
 from shared.adapters.brokers import RabbitBroker, open_rabbitmq_broker
 from shared.adapters.clock import SystemClock
@@ -60,6 +61,7 @@ async def reject_one(url: str) -> None:
         await message.reject(requeue=False)
 
 
+@pytest.mark.every_run
 async def test_dead_replay_retry_dead_goes_round_10_times_without_losing_or_stranding_the_letter(site: Site) -> None:
     original = hint("survivor")
     async with (

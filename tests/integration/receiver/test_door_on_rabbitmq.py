@@ -105,7 +105,7 @@ async def in_the_broker(broker: Broker) -> set[str]:
 
 
 @pytest.mark.usefixtures("a_new_broker")
-@pytest.mark.parametrize("how", ["killed", pytest.param("frozen", marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("how", [pytest.param("killed", marks=pytest.mark.every_run), "frozen"])
 async def test_202_only_for_confirmed_hints_and_503_in_time_while_the_broker_is_gone(
     rabbit_server: RabbitServer, how: str
 ) -> None:

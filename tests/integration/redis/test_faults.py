@@ -82,7 +82,7 @@ async def opened(url: str) -> AsyncIterator[RedisState]:
     "warm",
     [
         pytest.param(True, id="connected before"),
-        pytest.param(False, id="never connected", marks=pytest.mark.chaos),
+        pytest.param(False, id="never connected"),
     ],
 )
 @pytest.mark.parametrize("call", CALLS)
@@ -106,6 +106,7 @@ async def test_many_calls_at_once_to_a_frozen_redis_all_end_in_time(redis_server
         await works(state)
 
 
+@pytest.mark.every_run
 @pytest.mark.parametrize("call", CALLS)
 async def test_a_killed_redis_is_noticed_and_its_return_too(redis_server: RedisServer, call: Call) -> None:
     async with opened(redis_server.url) as state:

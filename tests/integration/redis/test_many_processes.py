@@ -42,7 +42,7 @@ async def trouble(server: RedisServer, kind: str, chance: random.Random) -> None
             server.thaw()
 
 
-OTHERS = [pytest.param(kind, marks=pytest.mark.chaos) for kind in ("none", "SIGKILL", "SIGSTOP")]
+OTHERS = ["none", "SIGKILL", "SIGSTOP"]
 
 
 @pytest.mark.parametrize("kind", ["FLUSHALL", *OTHERS])
@@ -87,7 +87,7 @@ async def freeze_a_worker(team: Workers) -> None:
     "frozen",
     [
         pytest.param(False, id="all awake"),
-        pytest.param(True, id="holders frozen beyond their lease", marks=pytest.mark.chaos),
+        pytest.param(True, id="holders frozen beyond their lease"),
     ],
 )
 async def test_one_holder_at_a_time(redis_server: RedisServer, frozen: bool) -> None:
@@ -96,7 +96,6 @@ async def test_one_holder_at_a_time(redis_server: RedisServer, frozen: bool) -> 
     assert all(worker for worker in lines), "each process gets its share"
 
 
-@pytest.mark.chaos
 async def test_the_key_of_a_holder_frozen_for_good_is_free_after_its_ttl(redis_server: RedisServer) -> None:
     async with workers(redis_server, 1, "lease", 30.0, 1.0) as team:
         await asyncio.sleep(1.5)

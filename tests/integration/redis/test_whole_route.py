@@ -25,7 +25,6 @@ PINNED = "dana.cole"
 CHANGED = ("irene.novak", "sam.lee", "marco.silva", "priya.nair", PINNED)
 
 
-@pytest.mark.chaos
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 async def test_nothing_is_written_while_redis_is_away_and_nothing_is_lost(
     tmp_path: Path, redis_server: RedisServer, how: str
@@ -46,6 +45,7 @@ async def test_nothing_is_written_while_redis_is_away_and_nothing_is_lost(
         assert await operations.letters(stage.ports) == []
 
 
+@pytest.mark.every_run
 async def test_three_flushes_forget_no_approval_and_no_pin_double_no_contact_and_quicken_no_call(
     tmp_path: Path, redis_server: RedisServer
 ) -> None:

@@ -26,7 +26,6 @@ time.sleep(600)
 """
 
 
-@pytest.mark.chaos
 @pytest.mark.usefixtures("a_new_broker")
 async def test_rabbitmq_serves_and_keeps_confirmed_messages_through_a_kill(rabbit_server: RabbitServer) -> None:
     url = rabbit_server.fresh_url()
