@@ -1,7 +1,8 @@
 """The control API of the sandbox: arms faults, moves switches, lifts limits and shows every call received.
 
-It never changes a user or a contact: that is done through the vendors' own APIs. JSON in and out; a mistake is
-answered 400 with `{"error": ...}` naming what is known. Next: `sandbox/control_views.py`.
+It never changes a user or a contact: that is done through the vendors' own APIs. What these cannot write (reports,
+products, a whole crowd) is in control_reports.py. JSON in and out; a mistake is answered 400 with `{"error": ...}`
+naming what is known. Next: `sandbox/control_reports.py`, `sandbox/control_views.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox import control_reports as reports
 from sandbox import control_views as views
+from sandbox.crowd import fill
 from sandbox.microsoft import Microsoft
 from sandbox.syncro import Syncro
 from sandbox.syncro.faults import read_fault
@@ -27,8 +30,8 @@ class Control:
     """Serves the control API on a port of its own."""
 
     def __init__(self, microsoft: Microsoft, syncro: Syncro) -> None:
-        self._microsoft = microsoft
-        self._syncro = syncro
+        self.microsoft = self._microsoft = microsoft
+        self.syncro = self._syncro = syncro
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -66,6 +69,9 @@ class Control:
             ("POST", "/clock", self._clock),
             ("PUT", "/token", self._token),
             ("PUT", "/fields", self._fields),
+            ("GET", "/reports", self._reports),
+            ("PUT", "/reports", self._tell_reports),
+            ("POST", "/crowd", self._crowd),
         )
         for method, path, handler in table:
             app.router.add_route(method, path, _answering(handler))
@@ -185,6 +191,24 @@ class Control:
             if kind in body:
                 fields.keep_only([str(name) for name in body[kind]])
         return views.fields(self._syncro)
+
+    async def _reports(self, request: web.Request) -> Any:
+        return reports.show(self._microsoft.tenants[self._tenant(request.query.get("tenant"))])
+
+    async def _tell_reports(self, request: web.Request) -> Any:
+        """What reports say of a tenant and its users from now on; see `sandbox/control_reports.py`."""
+        body = await _body(request, set(reports.KEYS))
+        return reports.apply(self._microsoft.tenants[self._tenant(body.get("tenant"))], body)
+
+    async def _crowd(self, request: web.Request) -> Any:
+        """`{"tenant": ID, "customer": ID, "users": 2000, "contacts": 2000}`: people who were always there."""
+        body = await _body(request, {"tenant", "customer", "users", "contacts"})
+        tenant, customer = self._tenant(body.get("tenant")), int(body.get("customer", 0))
+        if customer not in self._syncro.account.customers:
+            raise ValueError(f"unknown customer {customer}; known: {list(self._syncro.account.customers)}")
+        users = int(body.get("users", 0))
+        crowd = fill(self, tenant, customer, users=users, contacts=int(body.get("contacts", users)))
+        return {"users": crowd.users, "contacts": len(crowd.contact_ids)}
 
 
 def _answering(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:

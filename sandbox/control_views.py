@@ -14,7 +14,7 @@ from sandbox.microsoft import Microsoft
 from sandbox.syncro import Syncro
 from sandbox.syncro.limiter import DOCUMENTED_PER_MINUTE
 
-SERVICES = ("syncro", "graph", "login")
+SERVICES = ("syncro", "graph", "login", "reports")
 _CALL_FILTERS = frozenset({"service", "since", "method", "path", "contact_id", "customer_id", "limit"})
 _GRAPH_SWITCHES_OF_LIMITS = ("throttling", "retry_after", "limit_window_divisor")
 
@@ -27,6 +27,7 @@ def state(microsoft: Microsoft, syncro: Syncro) -> dict[str, Any]:
             "login": microsoft.login_url,
             "graph": microsoft.graph_url,
             "graph_tls": microsoft.graph_tls_url,
+            "reports": microsoft.reports_url,
             "syncro": syncro.url,
         },
         "limits": limits(microsoft, syncro),

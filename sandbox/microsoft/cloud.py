@@ -1,6 +1,6 @@
 """What all parts of the simulated Microsoft share: tenants, switches, clock, chance, the app registration, the calls.
 
-Parts get this one object and nothing else; it decides nothing. Next: facade.py, which assembles the parts.
+Parts get this one object and nothing else; it decides nothing. Next: facade.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from sandbox.microsoft.tenant import Tenant
 
 @dataclass(slots=True)
 class Cloud:
-    """The three addresses are filled in by the start; `graph_tls_url` is the same Graph over TLS."""
+    """The addresses are filled in by the start; `graph_tls_url` is the same Graph over TLS.
+
+    `reports_url` is the host that hands out usage reports, `reports_tls_url` the same for callers of Graph over TLS.
+    """
 
     clock: SandboxClock
     switches: Switches
@@ -28,6 +31,8 @@ class Cloud:
     login_url: str = ""
     graph_url: str = ""
     graph_tls_url: str = ""
+    reports_url: str = ""
+    reports_tls_url: str = ""
     tenants: dict[str, Tenant] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
 

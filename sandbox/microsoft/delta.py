@@ -44,6 +44,7 @@ class Delta:
         return [Route("GET", "/users/delta", self._get, READ_USERS, Cost("read", 1))]
 
     async def _get(self, request: GraphRequest) -> GraphResponse:
+        _check_properties(request)
         skip, token = request.option("$skiptoken"), request.option("$deltatoken")
         if skip is not None and (request.option("$select") is not None or token is not None):
             raise bad_request("Skip token cannot be combined with other query options.", "Request_BadRequest")
@@ -118,6 +119,15 @@ class Delta:
 
     def _base(self, request: GraphRequest) -> str:
         return f"{request.root}/users/delta"
+
+
+def _check_properties(request: GraphRequest) -> None:
+    if "signinactivity" in (request.option("$select") or "").lower():
+        raise bad_request(
+            "Invalid request for delta query: for this entity set, $expand/$select is not supported for the following "
+            "properties: signInActivity",
+            "BadRequest",
+        )
 
 
 def _check_options(request: GraphRequest) -> None:

@@ -13,7 +13,7 @@ from sandbox.microsoft.schema import DEFAULT_PROPERTIES, render_delta
 
 Item = dict[str, Any]
 # selectable, but stored where delta does not look: a change of these alone is never seen
-_UNTRACKED = {"licenseAssignmentStates", "signInActivity"}
+_UNTRACKED = {"licenseAssignmentStates", "perUserMfaState"}
 
 
 @dataclass(frozen=True, slots=True)

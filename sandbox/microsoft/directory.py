@@ -8,7 +8,7 @@ is told to one listener, the notification engine. Next: sandbox/microsoft/writin
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -97,6 +97,12 @@ class Directory:
         new_id = (user_id or str(uuid.uuid4())).lower()
         state = {"id": new_id, "createdDateTime": graph_time(self._clock.now())} | dict(attributes)
         return self._append(new_id, "created", state, frozenset(state))
+
+    def load(self, states: Iterable[Mapping[str, Any]]) -> None:
+        """Users who were always there: seen at once, told to nobody, names unchecked (a crowd's are unique)."""
+        for state in states:
+            self._histories[state["id"]] = [Version(0.0, "created", state, frozenset())]
+            self._live += 1
 
     def update(self, user_id: str, changes: Mapping[str, Any]) -> Version | None:
         """Write what differs; None (and no event) when nothing does."""

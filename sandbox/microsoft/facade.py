@@ -1,7 +1,7 @@
 """`Microsoft`: the whole simulated vendor as one object: assemble, start, seed, watch, stop.
 
-Parts: login.py (TLS), graph.py with its routes, directory.py per tenant, delivery.py. The runner and the control API
-(elsewhere in sandbox) use nothing but this class. Next: cloud.py.
+Parts: login.py (TLS), graph.py with its routes (assembly.py), directory.py per tenant, delivery.py. The runner and the
+control API (elsewhere in sandbox) use nothing but this class. Next: assembly.py.
 """
 
 from __future__ import annotations
@@ -20,25 +20,21 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.clock import SandboxClock
-from sandbox.microsoft.batch import Batch
+from sandbox.microsoft.assembly import assemble
 from sandbox.microsoft.calls import Call
 from sandbox.microsoft.cloud import Cloud
 from sandbox.microsoft.delivery import Deliveries
-from sandbox.microsoft.delta import Delta
 from sandbox.microsoft.directory import Directory
 from sandbox.microsoft.graph import Graph
-from sandbox.microsoft.handshake import Handshakes
-from sandbox.microsoft.licences import Licences
 from sandbox.microsoft.lifecycle import Lifecycle
-from sandbox.microsoft.listing import Listings
 from sandbox.microsoft.login import Login
 from sandbox.microsoft.outbox import Attempt, Outbox
+from sandbox.microsoft.products import Sku, default_skus
 from sandbox.microsoft.schema import PROPERTIES, render
-from sandbox.microsoft.subscriptions import Subscriptions
 from sandbox.microsoft.switches import Switches
 from sandbox.microsoft.tenant import DEFAULT_ROLES, Tenant
 from sandbox.microsoft.tokens import TokenMint
-from sandbox.microsoft.users import Users
+from sandbox.microsoft.usage import Usage
 from sandbox.microsoft.writing import new_user
 
 _MAX_BODY = 4 * 1024 * 1024
@@ -69,6 +65,7 @@ class Microsoft:
         self._servers: list[asyncio.Server] = []
         self._session: aiohttp.ClientSession | None = None
         self._lifecycle = Lifecycle(self._cloud, self._deliveries)
+        self._usage = Usage(self._cloud)
         self._watch: asyncio.Task[None] | None = None
 
     # -- what the others read -----------------------------------------------------------------------------------
@@ -85,6 +82,11 @@ class Microsoft:
     def graph_tls_url(self) -> str:
         """The same Graph over TLS; its answers link to itself."""
         return self._cloud.graph_tls_url
+
+    @property
+    def reports_url(self) -> str:
+        """The second host, which hands out usage reports to whoever has the link."""
+        return self._cloud.reports_url
 
     @property
     def ca_file(self) -> Path:
@@ -143,12 +145,15 @@ class Microsoft:
         self._deliveries.outbox = Outbox(self._cloud, self._session, self._deliveries.attempts)
         # a 2048-bit key takes long enough to disturb a loop that serves others
         mint = await asyncio.to_thread(TokenMint, self._cloud.clock, self._signing_key)
-        graph = self._assemble(mint, self._session)
+        graph = assemble(self._cloud, mint, self._session, self._deliveries, self._usage)
         server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(server_tls)
         self._cloud.graph_url = f"http://{_host(host)}:{await self._serve(_entry(graph), host, graph_port, None)}"
         # some client libraries send a token over https only
         self._cloud.graph_tls_url = f"https://{_host(host)}:{await self._serve(_entry(graph), host, 0, server_tls)}"
+        downloads = self._usage.application
+        self._cloud.reports_url = f"http://{_host(host)}:{await self._serve(downloads(), host, 0, None)}"
+        self._cloud.reports_tls_url = f"https://{_host(host)}:{await self._serve(downloads(), host, 0, server_tls)}"
         login_port = await self._serve(Login(self._cloud, mint).application(), host, login_port, server_tls)
         self._cloud.login_url = f"https://{_host(host)}:{login_port}"
         self._watch = asyncio.create_task(self._lifecycle.run(), name="sandbox-lifecycle")
@@ -182,9 +187,14 @@ class Microsoft:
         *,
         consented: bool = True,
         roles: Sequence[str] = DEFAULT_ROLES,
-        premium: bool = False,
+        premium: bool = True,
+        skus: Sequence[Sku] | None = None,
     ) -> Tenant:
-        """A customer's tenant; `verified_domains` always contain the default one."""
+        """A customer's tenant; `verified_domains` always contain the default one.
+
+        Whether it is premium follows from its products (`skus`; default: `default_skus`, with Business Premium);
+        `premium=False` leaves those out that carry P1.
+        """
         key = tenant_id.lower()
         tenant = Tenant(
             tenant_id=key,
@@ -195,8 +205,8 @@ class Microsoft:
             created_at=self._cloud.clock.now(),
             consented=consented,
             roles=tuple(roles),
-            premium=premium,
             service_principal_id=str(uuid.uuid4()),
+            skus=[sku for sku in (default_skus() if skus is None else skus) if premium or not sku.has_p1],
         )
         self._cloud.tenants[key] = tenant
         return tenant
@@ -225,17 +235,7 @@ class Microsoft:
         """Queue a lifecycle notification, known event or not; returns how many were queued."""
         return self._lifecycle.send(self._cloud.tenants[tenant_id.lower()], event, subscription_id)
 
-    # -- assembly -----------------------------------------------------------------------------------------------
-
-    def _assemble(self, mint: TokenMint, session: aiohttp.ClientSession) -> Graph:
-        graph = Graph(self._cloud, mint)
-        # delta before users: /users/delta would read as a user called delta
-        graph.add_routes(Delta(self._cloud).routes())
-        graph.add_routes(Users(self._cloud, Listings(self._cloud)).routes())
-        graph.add_routes(Licences(self._cloud).routes())
-        graph.add_routes(Batch(self._cloud, graph).routes())
-        graph.add_routes(Subscriptions(self._cloud, Handshakes(self._cloud, session), self._deliveries).routes())
-        return graph
+    # -- servers ------------------------------------------------------------------------------------------------
 
     async def _serve(self, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> int:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

@@ -1,6 +1,6 @@
 """Routes of licences and of the organization: assignLicense, licenseDetails, subscribedSkus, organization.
 
-A licence is a SKU the tenant has bought, with a number of units; service plans are not simulated. Next: delta.py.
+A licence is a SKU the tenant has bought, with a number of units; its service plans are in products.py. Next: delta.py.
 """
 
 from __future__ import annotations
@@ -11,9 +11,19 @@ from typing import Any
 from sandbox.clock import graph_time
 from sandbox.microsoft.cloud import Cloud
 from sandbox.microsoft.errors import bad_request, not_found
-from sandbox.microsoft.request import READ_ORGANIZATION, READ_USERS, WRITE_USERS, GraphRequest, GraphResponse, Route
+from sandbox.microsoft.overlay import mixed_case
+from sandbox.microsoft.products import ServicePlan, Sku
+from sandbox.microsoft.request import (
+    READ_ORGANIZATION,
+    READ_SKUS,
+    READ_USERS,
+    WRITE_USERS,
+    GraphRequest,
+    GraphResponse,
+    Route,
+)
 from sandbox.microsoft.schema import DEFAULT_PROPERTIES, State, render
-from sandbox.microsoft.tenant import Sku, Tenant
+from sandbox.microsoft.tenant import Tenant
 from sandbox.microsoft.throttle import Cost
 from sandbox.microsoft.users import newest_user
 
@@ -28,7 +38,7 @@ class Licences:
         return [
             Route("POST", "/users/{id}/assignLicense", self._assign, WRITE_USERS, Cost("write")),
             Route("GET", "/users/{id}/licenseDetails", self._details, READ_USERS, Cost("read", 1)),
-            Route("GET", "/subscribedSkus", self._skus, READ_ORGANIZATION, Cost("read", 1)),
+            Route("GET", "/subscribedSkus", self._skus, READ_SKUS, Cost("read", 3)),
             Route("GET", "/organization", self._organizations, READ_ORGANIZATION, Cost("read", 1)),
             Route("GET", "/organization/{id}", self._organization, READ_ORGANIZATION, Cost("read", 1)),
         ]
@@ -53,7 +63,7 @@ class Licences:
                 "id": _stable_id(version.state["id"], sku.sku_id),
                 "skuId": sku.sku_id,
                 "skuPartNumber": sku.part_number,
-                "servicePlans": [],
+                "servicePlans": [_plan_json(plan) for plan in sku.plans],
             }
             for sku in skus
             if sku is not None
@@ -62,7 +72,10 @@ class Licences:
         return GraphResponse(200, {"@odata.context": context, "value": value})
 
     async def _skus(self, request: GraphRequest) -> GraphResponse:
-        value = [_sku_json(request.tenant, sku) for sku in request.tenant.skus]
+        used = request.tenant.assigned()
+        value = [_sku_json(request.tenant, sku, used[sku.sku_id]) for sku in request.tenant.skus]
+        if self._cloud.switches.mixed_case_ids:
+            value = [_in_mixed_case(row) for row in value]
         context = f"{request.root}/$metadata#subscribedSkus"
         return GraphResponse(200, {"@odata.context": context, "value": value})
 
@@ -105,32 +118,39 @@ def _after(tenant: Tenant, state: State, add: list[dict[str, Any]], remove: list
         sku = tenant.sku(sku_id)
         if sku is None or sku_id in remove:
             raise bad_request(f"License {sku_id} does not correspond to a valid company License.")
-        if sku_id not in held and _consumed(tenant, sku) >= sku.enabled:
+        if sku_id not in held and tenant.assigned()[sku.sku_id] >= sku.assignable:
             raise bad_request(f"Subscription with SKU {sku_id} does not have any available licenses.")
         held[sku_id] = {"disabledPlans": list(entry.get("disabledPlans") or ()), "skuId": sku_id}
     return list(held.values())
 
 
-def _consumed(tenant: Tenant, sku: Sku) -> int:
-    users = (version for version in tenant.directory.all_seen(float("inf")) if version.live)
-    return sum(
-        any(entry["skuId"] == sku.sku_id for entry in user.state.get("assignedLicenses") or ()) for user in users
-    )
-
-
-def _sku_json(tenant: Tenant, sku: Sku) -> dict[str, Any]:
+def _sku_json(tenant: Tenant, sku: Sku, used: int) -> dict[str, Any]:
     return {
         "accountName": tenant.name,
         "accountId": tenant.tenant_id,
         "appliesTo": "User",
-        "capabilityStatus": "Enabled",
-        "consumedUnits": _consumed(tenant, sku),
+        "capabilityStatus": sku.status,
+        "consumedUnits": used,
         "id": f"{tenant.tenant_id}_{sku.sku_id}",
         "skuId": sku.sku_id,
         "skuPartNumber": sku.part_number,
         "subscriptionIds": [_stable_id(tenant.tenant_id, sku.sku_id)],
-        "prepaidUnits": {"enabled": sku.enabled, "suspended": 0, "warning": 0, "lockedOut": 0},
-        "servicePlans": [],
+        "prepaidUnits": sku.units,
+        "servicePlans": [_plan_json(plan) for plan in sku.plans],
+    }
+
+
+def _in_mixed_case(row: dict[str, Any]) -> dict[str, Any]:
+    plans = [{**plan, "servicePlanId": mixed_case(plan["servicePlanId"])} for plan in row["servicePlans"]]
+    return {**row, "skuId": mixed_case(row["skuId"]), "servicePlans": plans}
+
+
+def _plan_json(plan: ServicePlan) -> dict[str, Any]:
+    return {
+        "servicePlanId": plan.plan_id,
+        "servicePlanName": plan.name,
+        "provisioningStatus": plan.status,
+        "appliesTo": "User",
     }
 
 

@@ -24,6 +24,7 @@ READ_USERS = frozenset({"User.Read.All", "User.ReadWrite.All", "Directory.Read.A
 WRITE_USERS = frozenset({"User.ReadWrite.All", "Directory.ReadWrite.All"})
 READ_DIRECTORY = frozenset({"Directory.Read.All", "Directory.ReadWrite.All"})
 READ_ORGANIZATION = READ_USERS | {"Organization.Read.All"}
+READ_SKUS = READ_DIRECTORY | {"Organization.Read.All", "LicenseAssignment.Read.All"}
 
 
 @dataclass(slots=True)

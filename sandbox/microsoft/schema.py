@@ -81,6 +81,7 @@ def _table() -> dict[str, Property]:
         "passwordProfile": Property("object"),
         "employeeOrgData": Property("object"),
         "signInActivity": Property("object", read_only=True),
+        "perUserMfaState": Property(read_only=True),
         "mailboxSettings": Property("object", read_only=True, in_lists=False),
         "deviceEnrollmentLimit": Property("int", read_only=True, in_lists=False),
     }

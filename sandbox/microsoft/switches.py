@@ -59,6 +59,10 @@ class Switches:
     page_token_life_s: float = 300.0
     graph_latency_s: float = 0.0
     batch_shuffle: bool = True
+    users_share: float = 1.0  # of the users of a listing so many are answered, as if there were no others
+    users_page_max: int = 999  # pages of users may be shorter than asked for
+    lost_next_links: int = 0  # so many next pages of users end the listing although there are more
+    torn_pages: int = 0  # so many next pages of users break off in the midst of their JSON
 
     # throttling
     throttling: bool = True
@@ -127,6 +131,24 @@ class Switches:
     token_hold_max_s: float = 5400.0
     stop_after_token_expiry: bool = False
 
+    # reports
+    false_non_premium: int = 0  # so many next calls that need P1 are refused although the tenant has it
+    false_non_premium_rate: float = 0.0  # the same by chance
+    sign_in_top: str = "refused"  # $top above 500 with signInActivity: refused or capped
+    per_user_mfa: str = "served"  # $select=perUserMfaState: served (with Policy.Read.All), refused (403), unknown (400)
+    empty_pages: int = 0  # so many next listings (users, registration) begin with an empty page and a next link
+    mixed_case_ids: bool = False  # product ids everywhere and user ids in the registration report
+    mixed_case_names: bool = True  # user principal names in the registration and usage reports
+    registration_report: str = "fresh"  # fresh, stale (two days old) or empty
+    registration_delay_s: float = 3600.0  # a new user has no row before
+    registration_page_max: int = 999
+    registration_token_life_s: float = 300.0
+    usage_report: str = "fresh"  # fresh, stale or empty
+    usage_link_life_s: float = 300.0
+    concealed_names: str = "by_tenant"  # by_tenant (concealed unless the tenant says otherwise), always, never
+    secure_score: str = "fresh"  # fresh, stalled (no new day for three weeks) or none
+    score_counts: str = "odd"  # odd (assigned licences plus 500,000; nobody active) or plain
+
     faults: list[Fault] = field(default_factory=list)
 
     def change(self, values: Mapping[str, Any]) -> None:
@@ -145,6 +167,27 @@ class Switches:
         fresh = Switches()
         for entry in fields(self):
             setattr(self, entry.name, getattr(fresh, entry.name))
+
+    def take_empty_page(self) -> bool:
+        """Whether the listing that begins now starts with an empty page; counts down."""
+        if self.empty_pages <= 0:
+            return False
+        self.empty_pages -= 1
+        return True
+
+    def take_lost_link(self) -> bool:
+        """Whether a page of users that is not the last has no next link; counts down."""
+        if self.lost_next_links <= 0:
+            return False
+        self.lost_next_links -= 1
+        return True
+
+    def take_torn_page(self) -> bool:
+        """Whether a page of users breaks off; counts down."""
+        if self.torn_pages <= 0:
+            return False
+        self.torn_pages -= 1
+        return True
 
     def add_fault(self, **values: Any) -> Fault:
         """Queue one fault (fields of `Fault`); the first matching one is used first."""
@@ -166,6 +209,19 @@ class Switches:
         return None
 
 
+_CHOICES = {
+    "retry_after": ("fractional", "integer", "none"),
+    "expiration_error_style": ("plain", "extension"),
+    "sign_in_top": ("refused", "capped"),
+    "per_user_mfa": ("served", "refused", "unknown"),
+    "registration_report": ("fresh", "stale", "empty"),
+    "usage_report": ("fresh", "stale", "empty"),
+    "concealed_names": ("by_tenant", "always", "never"),
+    "secure_score": ("fresh", "stalled", "none"),
+    "score_counts": ("odd", "plain"),
+}
+
+
 def _fitting(name: str, value: Any, kind: type | None) -> Any:
     if kind is None:
         raise ValueError(f"no such switch: {name}")
@@ -173,4 +229,6 @@ def _fitting(name: str, value: Any, kind: type | None) -> Any:
         return float(value)
     if type(value) is not kind:
         raise ValueError(f"switch {name} takes {kind.__name__}, not {type(value).__name__}")
+    if value not in _CHOICES.get(name, (value,)):
+        raise ValueError(f"switch {name} is one of {', '.join(_CHOICES[name])}")
     return value

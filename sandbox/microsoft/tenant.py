@@ -1,14 +1,19 @@
-"""One customer's tenant: its directory, what the app was allowed there, its licences and its subscriptions.
+"""One customer's tenant: its directory, what the app was allowed there, its products, reports and subscriptions.
 
 A tenant is only data; what happens to it is in users.py, subscriptions.py and login.py. Next: directory.py.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sandbox.microsoft.directory import Directory
+from sandbox.microsoft.products import Sku, default_skus
+from sandbox.microsoft.reported import NOTHING, Reported, Score
 from sandbox.microsoft.subscription import Subscription
 
 DEFAULT_ROLES = (
@@ -16,33 +21,23 @@ DEFAULT_ROLES = (
     "User.ReadWrite.All",
     "Directory.Read.All",
     "Organization.Read.All",
+    "LicenseAssignment.Read.All",
     "AuditLog.Read.All",
+    "SecurityEvents.Read.All",
+    "Reports.Read.All",
+    "ReportSettings.Read.All",
+    "Policy.Read.All",
+    "UserAuthenticationMethod.Read.All",
 )
 
 
 @dataclass(slots=True)
-class Sku:
-    """A product the tenant has bought: `enabled` units."""
-
-    sku_id: str
-    part_number: str
-    enabled: int = 10_000
-
-
-def default_skus() -> list[Sku]:
-    return [
-        Sku("cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46", "SPB"),
-        Sku("f245ecc8-75af-4f8e-b61f-27d8114de5f3", "O365_BUSINESS_PREMIUM"),
-        Sku("3b555118-da6a-4418-894f-7df1e2096870", "O365_BUSINESS_ESSENTIALS"),
-        Sku("6fd2c87f-b296-42f0-b197-1e91e994b900", "ENTERPRISEPACK"),
-        Sku("4b9405b0-7788-4568-add1-99614e613b69", "EXCHANGESTANDARD"),
-        Sku("f30db892-07e9-47e9-837c-80727f46fd3d", "FLOW_FREE"),
-    ]
-
-
-@dataclass(slots=True)
 class Tenant:
-    """`roles` are the application permissions an administrator granted; a token carries those of its birth."""
+    """`roles` are the application permissions an administrator granted; a token carries those of its birth.
+
+    `reported` holds what tests and the story tell of single users; `crowd_reported` answers for a filled crowd.
+    `names_concealed` is the tenant's privacy setting of the usage reports, on by default since 2021.
+    """
 
     tenant_id: str
     name: str
@@ -52,10 +47,36 @@ class Tenant:
     created_at: datetime
     consented: bool = True
     roles: tuple[str, ...] = DEFAULT_ROLES
-    premium: bool = False
     service_principal_id: str = ""
     skus: list[Sku] = field(default_factory=default_skus)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    reported: dict[str, Reported] = field(default_factory=dict)
+    crowd_reported: Callable[[str], Reported | None] | None = None
+    score: Score | None = field(default_factory=lambda: Score(74.0, 186.0))
+    security_defaults: bool = False
+    names_concealed: bool = True
+
+    @property
+    def premium(self) -> bool:
+        """Whether the tenant holds Entra ID P1 or P2: a plan of a live product that is not switched off."""
+        return any(sku.has_p1 for sku in self.skus)
 
     def sku(self, sku_id: str) -> Sku | None:
         return next((sku for sku in self.skus if sku.sku_id == sku_id.lower()), None)
+
+    def assigned(self) -> Counter[str]:
+        """Product id -> how many live users hold it."""
+        versions = self.directory.all_seen(float("inf"))
+        held = (entry["skuId"] for version in versions if version.live for entry in _licences(version.state))
+        return Counter(held)
+
+    def reports_on(self, user_id: str) -> Reported:
+        """What the reports know of a user; nothing for one of whom nobody told."""
+        found = self.reported.get(user_id)
+        if found is None and self.crowd_reported is not None:
+            found = self.crowd_reported(user_id)
+        return found or NOTHING
+
+
+def _licences(state: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return state.get("assignedLicenses") or ()

@@ -1,4 +1,4 @@
-"""Graph's limits: resource units of the directory by size of tenant, writes, and the calls of /subscriptions.
+"""Graph's limits: resource units of the directory by size of tenant, writes, /subscriptions, and each kind of report.
 
 Counts in fixed windows; a refused call is counted too, as the vendor does. Next: graph.py.
 """
@@ -13,7 +13,19 @@ from sandbox.microsoft.cloud import Cloud
 from sandbox.microsoft.errors import GraphError
 from sandbox.microsoft.tenant import Tenant
 
-Kind = Literal["read", "write", "sub-write", "sub-reauthorize", "sub-get", "sub-list", "free"]
+Kind = Literal[
+    "read",
+    "write",
+    "sub-write",
+    "sub-reauthorize",
+    "sub-get",
+    "sub-list",
+    "sign-in",
+    "registration",
+    "usage",
+    "score",
+    "free",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,11 @@ _SUBSCRIPTION_LIMITS = {
     "sub-get": (2_000, 500),
     "sub-list": (40, 25),
 }
+_BUSY_REPORTS = (
+    "Too Many Requests",
+    "This request is throttled. Please try again after the value specified in the Retry-After header. "
+    "CorrelationId: 7c1f2a64-6d0e-4b8e-9a57-1f2f6e0f5a10",
+)
 
 
 class Throttle:
@@ -70,6 +87,8 @@ class Throttle:
         if cost.kind == "write":
             tenant_wide = _Limit(f"Tenant/{tenant.tenant_id}", 18_000, 300)
             return [_Limit(both, 3_000, 150), tenant_wide, _Limit(app, 35_000, 300)]
+        if cost.kind not in _SUBSCRIPTION_LIMITS:
+            return _report_limits(cost.kind, both, app, f"Tenant/{tenant.tenant_id}")
         everyone, one = _SUBSCRIPTION_LIMITS[cost.kind]
         return [_Limit(both, one, 20), _Limit(app, everyone, 20)]
 
@@ -91,6 +110,8 @@ class Throttle:
             headers["x-ms-throttle-scope"] = f"{scope}/{kind}/{self._cloud.app_id}/{tenant.tenant_id}"
             reason = "WriteLimitExceeded" if cost.kind == "write" else "ResourceUnitLimitExceeded"
             headers["x-ms-throttle-information"] = reason
+        if cost.kind in ("registration", "usage"):
+            return GraphError(429, "UnknownError", self._cloud.rng.choice(_BUSY_REPORTS), headers=headers)
         return GraphError(429, "TooManyRequests", "Please retry again later.", headers=headers)
 
     def retry_after(self, wait: float) -> dict[str, str]:
@@ -99,6 +120,17 @@ class Throttle:
         if style == "none":
             return {}
         return {"Retry-After": f"{wait:.3f}" if style == "fractional" else str(max(1, math.ceil(wait)))}
+
+
+def _report_limits(kind: str, both: str, app: str, tenant: str) -> list[_Limit]:
+    if kind == "sign-in":
+        # printed in both columns: the ten a minute hold for one tenant and for all of them together
+        return [_Limit(both, 10, 60), _Limit(app, 10, 60)]
+    if kind == "registration":
+        return [_Limit(both, 5, 10), _Limit(app, 122, 10)]
+    if kind == "usage":
+        return [_Limit(both, 14, 600), _Limit(tenant, 40, 600)]
+    return [_Limit(f"{both}/minute", 150, 60), _Limit(f"{both}/long", 10_000, 600)]
 
 
 def units_of(cost: Cost, *, select: bool, expand: bool, top: int | None) -> int:

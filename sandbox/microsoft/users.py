@@ -10,6 +10,7 @@ from sandbox.microsoft.cloud import Cloud
 from sandbox.microsoft.directory import Version
 from sandbox.microsoft.errors import GraphError, bad_request, not_found
 from sandbox.microsoft.listing import Listings, selected
+from sandbox.microsoft.overlay import Overlay
 from sandbox.microsoft.request import (
     READ_DIRECTORY,
     READ_USERS,
@@ -31,9 +32,10 @@ _CASTS = ("microsoft.graph.", "graph.")
 class Users:
     """Every call that reads or writes users, delta and licences excepted."""
 
-    def __init__(self, cloud: Cloud, listings: Listings) -> None:
+    def __init__(self, cloud: Cloud, listings: Listings, overlay: Overlay) -> None:
         self._cloud = cloud
         self._listings = listings
+        self._overlay = overlay
 
     def routes(self) -> list[Route]:
         bin_of_users, item = "/directory/deletedItems/microsoft.graph.user", "/directory/deletedItems/{id}"
@@ -77,11 +79,14 @@ class Users:
     async def _get(self, request: GraphRequest) -> GraphResponse:
         names = selected(request, in_list=False)
         key = request.params["id"]
+        self._overlay.check_key(key, names)
+        self._overlay.check(request, names)
         version = request.tenant.directory.named(key, self._cloud.read_horizon())
         if version is None:
             raise not_found(key)
         context = self._listings.context(request, "users", single=True)
-        return GraphResponse(200, {"@odata.context": context} | render(version.state, names))
+        shown = self._overlay.show(request.tenant, version.state, names)
+        return GraphResponse(200, {"@odata.context": context} | shown)
 
     async def _get_object(self, request: GraphRequest) -> GraphResponse:
         key = request.params["id"]

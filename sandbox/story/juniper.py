@@ -5,9 +5,28 @@ Next: `sandbox/seeds.py`.
 
 from __future__ import annotations
 
-from sandbox.story.shapes import APPS, BASIC, ENTERPRISE_E3, FLOW_FREE, PREMIUM, STANDARD, Company, card, person
+from sandbox.story.shapes import (
+    APPS,
+    BASIC,
+    ENTERPRISE_E3,
+    FLOW_FREE,
+    NEW_BUNDLE,
+    PREMIUM,
+    STANDARD,
+    Company,
+    card,
+    person,
+)
 
 _AT = "@juniper.example"
+_WITHOUT_UNIT = {
+    "skuId": PREMIUM,
+    "assignedByGroup": "7d1c1f0e-5b2a-4c39-8f0d-3a9b5e2c6d14",
+    "disabledPlans": [],
+    "state": "Error",
+    "error": "CountViolation",
+    "lastUpdatedDateTime": "2026-03-02T10:11:12Z",
+}
 
 _PEOPLE = (
     person(
@@ -33,8 +52,8 @@ _PEOPLE = (
         displayName="Madhuri", jobTitle="Scheduler", businessPhones=["+1 312 555 0164"],
     ),
     person(
-        "an enterprise licence: paid, but none of the four",
-        "kim.tran" + _AT, "Kim", "Tran", ENTERPRISE_E3,
+        "an enterprise licence and a bundle that nobody's list knows: paid, but none of the four",
+        "kim.tran" + _AT, "Kim", "Tran", ENTERPRISE_E3, NEW_BUNDLE,
         jobTitle="Engineer", businessPhones=["+1 312 555 0165"],
     ),
     person("only a free licence, no contact", "leo.flow" + _AT, "Leo", "Dietz", FLOW_FREE, jobTitle="Apprentice"),
@@ -45,9 +64,9 @@ _PEOPLE = (
     ),
     person("to be created, hardly filled in", "ivo.horvat" + _AT, "Ivo", "Horvat", APPS),
     person(
-        "equal already but for our own fields",
+        "equal already but for our own fields; her group has a second licence for her and no unit left",
         "rosa.diaz" + _AT, "Rosa", "Diaz", STANDARD,
-        jobTitle="Foreman", businessPhones=["+1 312 555 0169"],
+        jobTitle="Foreman", businessPhones=["+1 312 555 0169"], licenseAssignmentStates=[_WITHOUT_UNIT],
     ),
     person(
         "renamed since: the contact has the maiden name",

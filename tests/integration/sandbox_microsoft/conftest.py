@@ -45,7 +45,7 @@ def switches() -> Switches:
 async def microsoft(tmp_path: Path, switches: Switches, signing_key: rsa.RSAPrivateKey) -> AsyncIterator[Microsoft]:
     sandbox = Microsoft(tmp_path, switches=switches, seed=7, signing_key=signing_key)
     sandbox.add_tenant(CONTOSO, "Contoso", "contoso.onmicrosoft.com", ["contoso.com"])
-    sandbox.add_tenant(FABRIKAM, "Fabrikam", "fabrikam.com")
+    sandbox.add_tenant(FABRIKAM, "Fabrikam", "fabrikam.com", premium=False)
     for number in range(5):
         sandbox.seed_user(
             CONTOSO,
