@@ -44,8 +44,8 @@ unit: $(VENV)/.dev
 	@$(BIN)/pytest -q -n 2 tests/unit
 
 test: servers check ## check, then contract, integration and end-to-end tests, one kill per server (under 10 minutes)
-	@$(BIN)/pytest -q -n 2 tests/contract tests/integration
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests/e2e
+	@$(BIN)/pytest -q -n 3 --dist worksteal tests/contract tests/integration
+	@$(BIN)/pytest -q -n 3 --dist loadfile tests/e2e
 	@echo 'Not run: the rest of what kills, freezes, cuts and fills real servers. That is `make chaos`.'
 
 chaos: $(VENV)/.dev servers ## all that kills, freezes, cuts and fills real servers, and the many-process stories (15 minutes)

@@ -22,13 +22,19 @@ from shared.domain.records import (
     Connection,
     ConnectionStatus,
     DeadLetter,
+    Hold,
+    HoldState,
     JournalEntry,
+    LastFull,
     Link,
+    ListSizes,
     OpenConflict,
     Owed,
     Run,
+    RunState,
     WriteState,
 )
+from shared.domain.tenant import TenantReading
 from shared.domain.user import DirectoryUser, UserRead
 
 AnyMessage = UsersTouched | SubscriptionTouched | DeadLettered
@@ -172,6 +178,17 @@ class Directory(Protocol):
         """Acquire a token and name the application roles in it. must: raise StopTheLine(tenant) without consent"""
 
 
+class TenantReports(Protocol):
+    async def read(self, tenant_id: str) -> TenantReading:
+        """Everything that a full run wants of one tenant, with the least requests.
+
+        must: give every user once, or raise; never end early as if it were complete
+        must: leave unknown what a report could not say, with its reason, and go on
+        must: never take a refusal for "no": not for "no MFA", "no activity" or "no Entra ID P1"
+        may: wait for minutes where Graph limits the requests
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A Graph subscription as the service reports it. `resource` without leading slash, lower case."""
@@ -231,6 +248,14 @@ class Written:
     unstuck: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CustomerWritten:
+    """The same for a customer."""
+
+    customer: Customer
+    unstuck: tuple[str, ...]
+
+
 class Contacts(Protocol):
     async def listing(self, allowance: Allowance, customer_id: int) -> Sequence[Contact]:
         """All contacts of one customer.
@@ -254,6 +279,12 @@ class Customers(Protocol):
 
     async def get(self, allowance: Allowance, customer_id: int) -> Customer | None: ...
 
+    async def update(self, allowance: Allowance, fresh: Customer, changes: Sequence[FieldChange]) -> CustomerWritten:
+        """Custom fields of the customer.
+
+        must: send the whole properties of `fresh` with the changes laid over
+        """
+
 
 class Account(Protocol):
     async def whoami(self, allowance: Allowance) -> str:
@@ -274,7 +305,10 @@ class Connections(Protocol):
 
 class Policies(Protocol):
     async def policy(self, customer_id: int) -> SyncPolicy:
-        """must: give the default policy when none was saved"""
+        """must: give the default policy when none was saved
+
+        may: take the deployment's own rules for the default
+        """
 
     async def save_policy(self, customer_id: int, policy: SyncPolicy) -> None: ...
 
@@ -364,6 +398,9 @@ class JournalReads(Protocol):
     async def created(self, customer_id: int, *, user_id: str | None = None) -> Mapping[int, str]:
         """must: give every contact that we made for the customer, contact id -> user id; those of one user alone"""
 
+    async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
+        """must: give all entries intended at `since` or later that belong to no run, or to the run `or_in`"""
+
 
 class Journal(JournalWrites, JournalReads, Protocol):
     """Both, as one store keeps them."""
@@ -391,12 +428,16 @@ class Conflicts(Protocol):
 class RunWrites(Protocol):
     """A pass over a customer as it goes."""
 
-    async def start(self, run: Run) -> None: ...
+    async def start(self, run: Run) -> None:
+        """must: started again, take over everything but the time it started and its outcomes"""
 
-    async def outcome(self, run_id: str, user_id: str, outcome: str, at: datetime) -> None:
-        """must: keep one outcome per user, the newest"""
+    async def outcome(
+        self, run_id: str, user_id: str, outcome: str, at: datetime, *, calls: int = 0, writes: int = 0
+    ) -> None:
+        """must: keep one outcome per user, the newest, and add up calls and writes of all of them"""
 
-    async def finish(self, run_id: str, at: datetime) -> None: ...
+    async def finish(self, run_id: str, at: datetime, state: RunState = RunState.DONE) -> None:
+        """must: never turn a run that was halted or failed into one that is done"""
 
 
 class RunReads(Protocol):
@@ -407,6 +448,32 @@ class RunReads(Protocol):
     async def recent(self, customer_id: int | None = None, limit: int = 20) -> Sequence[Run]:
         """Newest first; those of every customer with None."""
 
+    async def full(self) -> Mapping[int, LastFull]:
+        """Customer id -> its newest full runs. must: leave out runs that are still reading or that failed"""
+
 
 class Runs(RunWrites, RunReads, Protocol):
     """Both, as one store keeps them."""
+
+
+class Holds(Protocol):
+    """What the brakes hold, and what people said about it."""
+
+    async def open(self, hold: Hold) -> None:
+        """must: lift the customer's earlier open hold; the same code again keeps held_at and renews expires_at"""
+
+    async def of_customer(self, customer_id: int) -> Hold | None:
+        """The open one."""
+
+    async def list(self, *, code: str | None = None, state: HoldState | None = HoldState.OPEN) -> Sequence[Hold]:
+        """Newest first; of every state with None."""
+
+    async def settle(self, customer_id: int, code: str, state: HoldState, by: str, at: datetime) -> bool:
+        """must: give False when it is not open any more (two operators, one hold)"""
+
+
+class Sizes(Protocol):
+    """How long a customer's lists were when they were last believed."""
+
+    async def last(self, customer_id: int) -> ListSizes | None: ...
+    async def save(self, sizes: ListSizes) -> None: ...

@@ -33,7 +33,7 @@ class Turn:
     read_at: datetime
 
 
-class _Guarded:
+class Guarded:
     """Asks the lease once more when a call may be made: waiting for the pace may have outlasted it."""
 
     def __init__(self, turn: Turn) -> None:
@@ -59,7 +59,7 @@ class Applier:
     async def update(self, turn: Turn, plan: UpdateContact, fresh: Contact, cause: Cause) -> Written:
         entry_id = await self._intend(turn, plan, plan.contact_id, cause)
         try:
-            written = await self._contacts.update(_Guarded(turn), fresh, plan.changes)
+            written = await self._contacts.update(Guarded(turn), fresh, plan.changes)
         except SyncError as error:
             await self._settle_failed(entry_id, error)
             raise
@@ -70,7 +70,7 @@ class Applier:
     async def create(self, turn: Turn, plan: CreateContact, cause: Cause) -> Written:
         entry_id = await self._intend(turn, plan, None, cause)
         try:
-            written = await self._contacts.create(_Guarded(turn), plan.customer_id, plan.changes)
+            written = await self._contacts.create(Guarded(turn), plan.customer_id, plan.changes)
         except SyncError as error:
             await self._settle_failed(entry_id, error)
             raise

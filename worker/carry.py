@@ -1,4 +1,4 @@
-"""From a plan to its outcome: approvals and conflicts in the ledger, creations that may not be hasty, links.
+"""From a plan to its outcome: approvals, brakes and conflicts, creations that may not be hasty, links.
 
 Decides only whether the plan may be carried out now; what is written is the plan's business, and the write itself
 is `worker/apply.py`'s.
@@ -7,14 +7,16 @@ is `worker/apply.py`'s.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
-from shared.domain.changes import Conflict, CreateContact, NoChange, NotYet, Plan, UpdateContact, row_digest
+from shared.domain.changes import Conflict, CreateContact, NoChange, NotYet, Plan, UpdateContact
 from shared.domain.contact import Contact
 from shared.domain.errors import Ambiguous, Transient
 from shared.domain.outcome import Held, NotReplicated, Outcome, Synced
 from shared.domain.records import JournalEntry, Link, WriteState
 from shared.ports import Written
 from worker.apply import Applier, Turn
+from worker.braking import Allowed, Braking
 from worker.listings import Listings
 from worker.look import Cause, Decided, held_by
 from worker.marks import Marks
@@ -23,45 +25,52 @@ from worker.parts import WorkerPorts, WorkerSettings
 CHANGED_SINCE = "changed since the approval: approve a new preview"
 
 
+class _Row(Enum):
+    """What a person said about this user's row."""
+
+    NOTHING = auto()  # or nothing any more: an ordinary change
+    APPROVED = auto()
+    CHANGED = auto()  # something else was approved
+
+
 class Carrier:
-    def __init__(self, ports: WorkerPorts, settings: WorkerSettings, marks: Marks, listings: Listings) -> None:
+    def __init__(
+        self, ports: WorkerPorts, settings: WorkerSettings, marks: Marks, listings: Listings, braking: Braking
+    ) -> None:
         self._ports = ports
         self._quiet = timedelta(seconds=settings.creation_quiet)
         self._listings = listings
+        self._braking = braking
         self._applier = Applier(ports.contacts, ports.journal, ports.links, marks, ports.clock)
 
     async def carry_out(
-        self,
-        cause: Cause,
-        turn: Turn,
-        decided: Decided,
-        fresh: Contact | None,
-        *,
-        listed: datetime | None = None,
-        calls: int = 0,
+        self, cause: Cause, turn: Turn, decided: Decided, fresh: Contact | None, *, listed: datetime | None = None
     ) -> Outcome:
-        """`fresh`: the contact as just read. `listed`: when the listing began. `calls`: what it cost."""
+        """`fresh`: the contact as just read. `listed`: when the listing began. Calls are counted by the caller."""
         plan = decided.plan
         await self._note_conflict(plan)
         match plan:
             case CreateContact() | UpdateContact():
-                held = await self._held_back(cause, plan, decided.whole)
-                if held is not None:
-                    return held
-                await self._not_outdated(turn, plan)
-                before = turn.allowance.spent
-                written = await self._write(cause, turn, plan, fresh, listed)
-                self._listings.lay_in(written.contact)
-                await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
-                spent = turn.allowance.spent
-                return Synced(plan, calls + spent, spent - before, written.unstuck)
+                allowed = await self._allowed(cause, plan, decided)
+                return allowed if isinstance(allowed, Held) else await self._do(cause, turn, allowed, fresh, listed)
             case NoChange(contact_id=int()):
-                await self._in_step(plan)
+                await self._in_step(plan, is_put_off=decided.is_put_off)
             case NotYet():
                 return NotReplicated()
             case _:
                 pass  # excluded, pinned or a conflict: nothing to do in Syncro
-        return Synced(plan, calls + turn.allowance.spent)
+        return Synced(plan)
+
+    async def _do(
+        self, cause: Cause, turn: Turn, allowed: Allowed, fresh: Contact | None, listed: datetime | None
+    ) -> Synced:
+        plan, before = allowed.plan, turn.allowance.spent
+        await self._not_outdated(turn, plan)
+        written = await self._write(cause, turn, plan, fresh, listed)
+        self._listings.lay_in(written.contact)
+        await self._braking.written(plan)
+        await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
+        return Synced(plan, writes=turn.allowance.spent - before, unstuck=written.unstuck, owed=allowed.owed)
 
     async def _write(
         self,
@@ -97,21 +106,24 @@ class Carrier:
             self._listings.forget(plan.customer_id)
             raise Transient("syncro", "creation_open", retry_after=left.total_seconds(), counted=False)
 
-    async def _held_back(self, cause: Cause, plan: CreateContact | UpdateContact, whole: Plan) -> Held | None:
-        """Asked again right before the write: a person may have said stop while this look waited for its turn.
-
-        An approval covers the row that was shown, also when Syncro was found to keep only a part of it since; a user
-        without an open row is ordinary.
-        """
+    async def _allowed(self, cause: Cause, plan: CreateContact | UpdateContact, decided: Decided) -> Allowed | Held:
+        """Asked again right before the write: a person may have said stop while this look waited for its turn."""
         held = held_by(await self._ports.connections.get(plan.customer_id), cause.tenant_id)
         if held is not None:
             return held
-        approved = await self._ports.approvals.approved_row(plan.customer_id, plan.user_id)
-        if approved in (None, row_digest(plan), row_digest(whole)):
-            return None
-        return None if await self._is_carried_out(plan, approved) else Held(CHANGED_SINCE, owed=False)
+        row = await self._row(plan, decided)
+        if row is _Row.CHANGED:
+            return Held(CHANGED_SINCE, owed=False)
+        return await self._braking.judge(cause, plan, is_approved=row is _Row.APPROVED)
 
-    async def _is_carried_out(self, plan: CreateContact | UpdateContact, approved: str | None) -> bool:
+    async def _row(self, plan: CreateContact | UpdateContact, decided: Decided) -> _Row:
+        """An approval covers the row that was shown, also when only a part of it can be written by now."""
+        approved = await self._ports.approvals.approved_row(plan.customer_id, plan.user_id)
+        if approved is None or approved in decided.digests:
+            return _Row.NOTHING if approved is None else _Row.APPROVED
+        return _Row.NOTHING if await self._is_carried_out(plan, approved) else _Row.CHANGED
+
+    async def _is_carried_out(self, plan: CreateContact | UpdateContact, approved: str) -> bool:
         """A crash came between the write and the settling of its row: what was written since the approval was it."""
         latest = await self._ports.approvals.latest(plan.customer_id)
         if latest is None or latest.approved_at is None or latest.rows.get(plan.user_id) != approved:
@@ -129,11 +141,12 @@ class Carrier:
         found = await self._ports.journal.entries(customer_id=plan.customer_id, user_id=plan.user_id, limit=1)
         return found[0] if found else None
 
-    async def _in_step(self, plan: NoChange) -> None:
-        """Nothing to write, so the approved row is carried out (maybe just before a crash)."""
+    async def _in_step(self, plan: NoChange, *, is_put_off: bool) -> None:
+        """Nothing to write: the approved row is carried out (maybe just before a crash), unless a freeze holds it."""
         if plan.contact_id is not None:
             await self._link(plan.customer_id, plan.user_id, plan.contact_id, plan.link)
-        await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
+        if not is_put_off:
+            await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
 
     async def _link(self, customer_id: int, user_id: str, contact_id: int, how: str) -> None:
         if how != "link":

@@ -1,4 +1,4 @@
-"""Turns look reports into metrics. Counts only; the log line of the same look is `worker/report.py`'s."""
+"""Turns what the worker reports into metrics. Counts only; the log line of a look is `worker/report.py`'s."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shared.domain.messages import Lane
 from shared.runtime.metrics import WorkerMetrics
-from worker.parts import LookReport
+from worker.parts import FullSyncs, LookReport
 
 
 def counting(metrics: WorkerMetrics) -> Callable[[LookReport], None]:
@@ -20,3 +20,14 @@ def counting(metrics: WorkerMetrics) -> Callable[[LookReport], None]:
             metrics.hint_to_contact.observe(look.age)
 
     return count
+
+
+def counting_full_syncs(metrics: WorkerMetrics) -> Callable[[FullSyncs], None]:
+    """The `on_schedule` of such a process. (Its `on_run` is `metrics.full_sync_seconds.observe`.)"""
+
+    def show(standing: FullSyncs) -> None:
+        metrics.full_sync_customers.set(standing.customers)
+        metrics.holds.set(standing.holds)
+        metrics.oldest_full_sync.set(standing.oldest or 0.0)
+
+    return show

@@ -1,51 +1,45 @@
 """One user at one customer: pace, lease, fresh contact, match, plan, apply. What comes back is an `Outcome`.
 
 A linked user costs one read of its contact (and one write if something changed). An unlinked one needs the
-customer's whole listing first, outside the lease; everything that decides is read again under it. No error of the
-three families leaves here. Next: `worker/carry.py`.
+customer's whole listing first, outside the lease; everything that decides is read again under it. A customer that is
+halted costs nothing. No error of the three families leaves here. Next: `worker/carry.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date, datetime
 
 import structlog
 
+from shared.domain.activity import settled
 from shared.domain.changes import Plan, UpdateContact
 from shared.domain.contact import Contact
 from shared.domain.errors import SyncError, Transient
+from shared.domain.freeze import without_frozen
 from shared.domain.matching import Found, Match, contested_addresses, match
 from shared.domain.messages import Lane
-from shared.domain.outcome import Failed, Outcome
+from shared.domain.outcome import Failed, Held, Outcome, Synced
 from shared.domain.plan import plan
-from shared.domain.policy import SyncPolicy
+from shared.domain.schedule import frozen
 from shared.domain.user import AnyUser, DirectoryUser
 from worker.apply import Turn
+from worker.braking import HALTED, Braking
 from worker.carry import Carrier
+from worker.case import Case, Spent
+from worker.handover import HandOver
 from worker.listings import Listings, Snapshot
 from worker.look import Cause, Decided
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
+from worker.reported import Reported
 
 log = structlog.get_logger("worker")
 _VENDORS = frozenset({"graph", "login", "syncro"})
 _CALLS = 2  # GET and PUT, or POST and the PUT that follows it
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is fixed for one attempt."""
-
-    user: AnyUser
-    customer_id: int
-    cause: Cause
-    read_at: datetime  # when the directory read of `user` began
-    policy: SyncPolicy
-    lacking: frozenset[str]  # custom fields that Syncro does not have
-    today: date  # what a new "since" carries
+_ACTIVITY_DAYS = 1  # how far a last activity must have moved: a contact that is read anyway may say the newest
 
 
 class CustomerLook:
@@ -62,17 +56,36 @@ class CustomerLook:
             pace_wait=settings.pace_wait,
             ttl=settings.creation_quiet,
         )
-        self._carrier = Carrier(ports, settings, marks, self._listings)
+        handover = HandOver(ports.memory)
+        self._reported = Reported(handover, ports.clock)
+        self._braking = Braking(ports, settings, handover)
+        self._carrier = Carrier(ports, settings, marks, self._listings, self._braking)
 
     async def look(self, user: AnyUser, customer_id: int, cause: Cause, read_at: datetime) -> Outcome:
+        spent = Spent()
         try:
-            policy = await self._ports.policies.policy(customer_id)
-            lacking = await self._marks.lacking(customer_id)
-            today = await self._today(customer_id, user.id)
-            case = Case(user, customer_id, cause, read_at, policy, lacking, today)
-            return await self._by_link(case) or await self._by_listing(case)
+            if await self._braking.is_halted(customer_id):
+                return HALTED
+            case = await self._case(user, customer_id, cause, read_at, spent)
+            outcome = await self._by_link(case) or await self._by_listing(case)
+            return _counted(await self._reported.settle(case.known, customer_id, user.id, outcome), spent)
         except SyncError as error:
-            return Failed(blame(error))
+            return Failed(blame(error), spent.calls)
+
+    async def _case(self, user: AnyUser, customer_id: int, cause: Cause, read_at: datetime, spent: Spent) -> Case:
+        settings = self._settings
+        return Case(
+            user=user,
+            customer_id=customer_id,
+            cause=cause,
+            read_at=read_at,
+            policy=await self._ports.policies.policy(customer_id),
+            lacking=await self._marks.lacking(customer_id),
+            today=await self._today(customer_id, user.id),
+            known=await self._reported.of(cause, customer_id),
+            is_frozen=frozen(self._ports.clock.now(), settings.billing.freeze, settings.nightly.zone),
+            spent=spent,
+        )
 
     # --- a linked user ------------------------------------------------------------------------------------------
 
@@ -96,6 +109,7 @@ class CustomerLook:
 
     async def _by_listing(self, case: Case) -> Outcome:
         snapshot, calls = await self._listings.of(case.customer_id, since=case.cause.taken_at)
+        case.spent.calls += calls
         rivals = await self._rivals(case, snapshot)
         async with self._turn(case) as turn:
             outcome = await self._newly_linked(case, turn, snapshot)
@@ -106,7 +120,7 @@ class CustomerLook:
             if isinstance(decided.plan, UpdateContact):
                 fresh = await self._fresh(case, turn, snapshot, decided.plan.contact_id)
                 decided = await self._decide(case, snapshot, rivals)
-            return await self._carrier.carry_out(case.cause, turn, decided, fresh, listed=snapshot.began, calls=calls)
+            return await self._carrier.carry_out(case.cause, turn, decided, fresh, listed=snapshot.began)
 
     async def _newly_linked(self, case: Case, turn: Turn, snapshot: Snapshot) -> Outcome | None:
         """Another worker linked this user meanwhile, or its old link leads nowhere and ends here."""
@@ -184,9 +198,10 @@ class CustomerLook:
         return (await self._ports.journal.created(case.customer_id, user_id=case.user.id)).keys()
 
     async def _plan(self, case: Case, found: Match) -> Decided:
-        whole = _by_the_rules(case, found, frozenset())
-        possible = _by_the_rules(case, found, case.lacking)
-        return Decided(await self._marks.without_unstuck(possible), whole)
+        whole, names = _by_the_rules(case, found, frozenset()), case.policy.fields
+        kept = await self._marks.without_unstuck(_by_the_rules(case, found, case.lacking))
+        possible = settled(kept, names.last_activity, _ACTIVITY_DAYS)
+        return Decided(without_frozen(possible, names.license) if case.is_frozen else possible, possible, whole)
 
     @asynccontextmanager
     async def _turn(self, case: Case) -> AsyncIterator[Turn]:
@@ -198,7 +213,10 @@ class CustomerLook:
                 f"customer:{case.customer_id}", ttl=settings.lease_ttl, wait=settings.lease_wait, lane=lane
             ) as lease,
         ):
-            yield Turn(allowance, lease, settings.write_takes, case.read_at)
+            try:
+                yield Turn(allowance, lease, settings.write_takes, case.read_at)
+            finally:
+                case.spent.calls += allowance.spent
 
 
 def _by_the_rules(case: Case, found: Match, missing_fields: frozenset[str]) -> Plan:
@@ -206,11 +224,15 @@ def _by_the_rules(case: Case, found: Match, missing_fields: frozenset[str]) -> P
         case.user,
         found,
         customer_id=case.customer_id,
-        facts=None,  # reports are read once a night, never for one hint
+        facts=case.known.facts,  # reports are read once a night, never for one hint
         policy=case.policy,
         today=case.today,
         missing_fields=missing_fields,
     )
+
+
+def _counted(outcome: Outcome, spent: Spent) -> Outcome:
+    return replace(outcome, calls=spent.calls) if isinstance(outcome, Synced | Held) else outcome
 
 
 def blame(error: SyncError) -> SyncError:

@@ -22,10 +22,10 @@ AGAIN = 1.0  # seconds before a key that was lost is asked for again
 
 
 @asynccontextmanager
-async def leading(leases: Leases, key: str) -> AsyncIterator[None]:
-    """Raises Transient when another one leads, or when nobody can tell."""
+async def leading(leases: Leases, key: str, *, wait: float = 0.0) -> AsyncIterator[None]:
+    """Raises Transient when another one still leads after `wait` seconds, or when nobody can tell."""
     taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    keeper = asyncio.create_task(_keep(leases, key, taken), name=f"lead:{key}")
+    keeper = asyncio.create_task(_keep(leases, key, wait, taken), name=f"lead:{key}")
     try:
         await taken
         yield
@@ -34,10 +34,10 @@ async def leading(leases: Leases, key: str) -> AsyncIterator[None]:
         await asyncio.wait([keeper])
 
 
-async def _keep(leases: Leases, key: str, taken: asyncio.Future[None]) -> None:
+async def _keep(leases: Leases, key: str, wait: float, taken: asyncio.Future[None]) -> None:
     while True:
         try:
-            async with leases.hold(key, ttl=TTL):
+            async with leases.hold(key, ttl=TTL, wait=0.0 if taken.done() else wait):
                 if not taken.done():
                     taken.set_result(None)
                 await asyncio.sleep(TERM)

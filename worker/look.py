@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from shared.domain.changes import CreateContact, Plan, UpdateContact
+from shared.domain.changes import CreateContact, Plan, UpdateContact, row_digest
 from shared.domain.messages import Reason, UsersTouched
 from shared.domain.outcome import Covered, Held, Outcome, Synced
+from shared.domain.preview import is_write
 from shared.domain.records import Connection, ConnectionStatus
 
 NOBODY = 0  # stands for the customer in an outcome that none was asked for
@@ -19,7 +20,8 @@ NOBODY = 0  # stands for the customer in an outcome that none was asked for
 class Cause:
     """`taken_at` is when the newest of the hints was taken: a listing for a creation begins after it.
 
-    `confirm` asks for Entra alone, as long as it says what it said before.
+    `confirm` asks for Entra alone, as long as it says what it said before. `facts_at`: when the reports were read that
+    a full pass handed over for this user; None when no pass asks for this look.
     """
 
     tenant_id: str
@@ -31,6 +33,7 @@ class Cause:
     noticed_at: datetime
     taken_at: datetime
     confirm: bool = False
+    facts_at: datetime | None = None
 
 
 def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime) -> Cause:
@@ -46,15 +49,30 @@ def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime)
         noticed_at=first.noticed_at,
         taken_at=taken_at,
         confirm=first.confirm,
+        facts_at=max((message.facts_at for message in messages if message.facts_at), default=None),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """`plan` is carried out: `whole`, which the rules ask for, without what Syncro is known not to keep."""
+    """`whole` is what the rules ask for, `possible` the same without what Syncro is known not to keep.
+
+    `plan` is carried out: `possible` without what waits for the end of a freeze. Brakes come later.
+    """
 
     plan: Plan
+    possible: Plan
     whole: Plan
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Rows that a person may have approved and meant this."""
+        return frozenset(map(row_digest, (self.plan, self.possible, self.whole)))
+
+    @property
+    def is_put_off(self) -> bool:
+        """There is something to write, though not today."""
+        return is_write(self.possible) and not is_write(self.plan)
 
 
 @dataclass(frozen=True, slots=True)

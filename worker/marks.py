@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from shared.domain.changes import FieldChange, NoChange, Plan, UpdateContact, wanted
 from shared.domain.records import STOPPED_KEY
-from shared.domain.user import UserRead
+from shared.domain.user import AnyUser, Deleted, Missing, UserRead
 from shared.ports import Clock, Memory
 
 _DAY = 86_400.0
@@ -48,6 +48,16 @@ class Marks:
             first = self._clock.now()
             await self._memory.remember(key, first.isoformat(), ttl=7 * _DAY)
         return first
+
+    async def concluded(self, tenant_id: str, read: UserRead, for_good: float) -> AnyUser:
+        """A user missing twice, `for_good` seconds or more apart, is deleted; one miss says nothing."""
+        if not isinstance(read, Missing):
+            await self.found(tenant_id, read.id)
+            return read
+        since = await self.missing_since(tenant_id, read.id)
+        if (self._clock.now() - since).total_seconds() < for_good:
+            return read
+        return Deleted(read.id, since.date())
 
     async def found(self, tenant_id: str, user_id: str) -> None:
         """The user exists after all: a miss long ago must not count towards a deletion."""

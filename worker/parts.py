@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from shared.domain.nightly import BillingPolicy, BrakePolicy, NightlyPolicy
 from shared.domain.policy import CoalescePolicy, RetryPolicy
 from shared.ports import (
     Account,
@@ -17,8 +18,11 @@ from shared.ports import (
     Conflicts,
     Connections,
     Contacts,
+    Customers,
     DeadLetters,
+    Depths,
     Directory,
+    Holds,
     Inbox,
     Journal,
     Leases,
@@ -29,6 +33,8 @@ from shared.ports import (
     Policies,
     Publisher,
     Runs,
+    Sizes,
+    TenantReports,
 )
 
 
@@ -37,11 +43,14 @@ class WorkerPorts:
     clock: Clock
     publisher: Publisher
     inbox: Inbox
+    depths: Depths
     leases: Leases
     pace: Pace
     memory: Memory
     directory: Directory
+    reports: TenantReports
     contacts: Contacts
+    customers: Customers
     account: Account
     connections: Connections
     policies: Policies
@@ -52,6 +61,8 @@ class WorkerPorts:
     dead_letters: DeadLetters
     conflicts: Conflicts
     runs: Runs
+    holds: Holds
+    sizes: Sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,20 @@ class LookReport:
     code: str | None = None
 
 
-def _ignore(_: LookReport) -> None:
+@dataclass(frozen=True, slots=True)
+class FullSyncs:
+    """How full syncs stand over all approved customers, for the metrics: counts and seconds alone.
+
+    `holds`: brakes that stand open. `oldest`: how long ago the customer that waited longest had the last full sync
+    that is done (or was connected, without any), in seconds; None without an approved customer.
+    """
+
+    customers: int
+    holds: int
+    oldest: float | None
+
+
+def _ignore(_: object) -> None:
     """Nobody counts."""
 
 
@@ -91,6 +115,10 @@ class WorkerSettings:
     fingerprint_key: bytes
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     coalesce: CoalescePolicy = field(default_factory=CoalescePolicy)
+    brakes: BrakePolicy = field(default_factory=BrakePolicy)
+    nightly: NightlyPolicy = field(default_factory=NightlyPolicy)
+    billing: BillingPolicy = field(default_factory=BillingPolicy)
+    backfill_per_minute: int = 80  # Syncro calls, for forecasts
     in_flight: int = 4  # users looked at once per lane, each of another tenant; keep it below `coalesce.slots`
     slice: float = 5.0  # one tenant's turn while others wait; also how old a directory read may be when acted on
     drain: float = 15.0  # shutdown waits this long for looks in flight
@@ -103,6 +131,9 @@ class WorkerSettings:
     probe_first: float = 5.0  # account stop: first probe, doubling ...
     probe_last: float = 300.0  # ... up to this
     owed_every: float = 10.0
-    owed_backoff: float = 300.0  # after a full pass that failed
+    owed_backoff: float = 300.0  # between two full passes that a worker makes of one customer
+    schedule_every: float = 30.0  # between two looks at which customers are due
     jitter: Callable[[], float] = random.random
     on_look: Callable[[LookReport], None] = _ignore
+    on_run: Callable[[float], None] = _ignore  # seconds that a full sync took, to the end of its last look
+    on_schedule: Callable[[FullSyncs], None] = _ignore

@@ -14,6 +14,7 @@ from worker.look import Cause
 from worker.parts import LookReport
 
 log = structlog.get_logger("worker")
+RETRYING = "retrying"  # in run records, of a user whose look failed and will be made again
 
 
 def name_of(outcome: Outcome) -> str:
@@ -45,7 +46,7 @@ def report(cause: Cause, customer_id: int | None, outcome: Outcome, *, lane: str
         outcome=name_of(outcome),
         fields=_fields(outcome),
         unstuck=outcome.unstuck if isinstance(outcome, Synced) else (),
-        calls=outcome.calls if isinstance(outcome, Synced) else 0,
+        calls=outcome.calls if isinstance(outcome, Synced | Held | Failed) else 0,
         writes=outcome.writes if isinstance(outcome, Synced) else 0,
         ms=ms,
         age=round(age, 3),

@@ -11,6 +11,7 @@ from worker.burial import Burial
 from worker.consumer import Consumer
 from worker.owed import OwedPasses
 from worker.parts import WorkerPorts, WorkerSettings
+from worker.schedule import Schedule
 
 
 class WorkerService(Protocol):
@@ -31,4 +32,5 @@ def build(ports: WorkerPorts, settings: WorkerSettings) -> Sequence[WorkerServic
         Consumer(ports, settings, Lane.LIVE),
         Consumer(ports, settings, Lane.BACKFILL),
         OwedPasses(ports, settings),
+        Schedule(ports, settings),
     )

@@ -13,11 +13,13 @@ from typing import assert_never
 
 from shared.domain.errors import Transient
 from shared.domain.messages import DeadLettered, Lane, Unreadable, UsersTouched, encode
+from shared.domain.outcome import Failed, Held, Synced
+from shared.domain.records import RunState
 from shared.domain.retry import DeadLetter, Done, MarkOwed, RetryIn, StopAccount, Verdict, decide
 from shared.ports import AnyMessage, Delivery
 from worker.look import Look
 from worker.parts import WorkerPorts, WorkerSettings
-from worker.report import name_of
+from worker.report import RETRYING, name_of
 from worker.waiting import Ticket
 
 
@@ -85,8 +87,8 @@ class Settler:
         """The verdict once the ledger knows of it; without the ledger nothing ends, so a short wait instead."""
         try:
             await self._mark_owed(verdicts)
-            if not isinstance(verdict, RetryIn | StopAccount):
-                await self._count(alone, look)
+            if alone.run_id is not None and look.outcomes:
+                await self._count(alone.run_id, look, is_over=not isinstance(verdict, RetryIn | StopAccount))
         except Transient:
             return RetryIn(self._settings.retry.uncounted_delay, alone.attempt)
         return verdict
@@ -96,16 +98,24 @@ class Settler:
             if isinstance(verdict, MarkOwed):
                 await self._ports.owed.mark(customer_id, verdict.reason, self._ports.clock.now())
 
-    async def _count(self, alone: UsersTouched, look: Look) -> None:
-        """A run counts how its users ended; the last of them ends the run."""
-        if alone.run_id is None or not look.outcomes:
+    async def _count(self, run_id: str, look: Look, *, is_over: bool) -> None:
+        """A run counts how its users ended and what they cost; the last of them ends the run."""
+        outcomes, now = look.outcomes.values(), self._ports.clock.now()
+        calls = sum(outcome.calls for outcome in outcomes if isinstance(outcome, Synced | Held | Failed))
+        writes = sum(outcome.writes for outcome in outcomes if isinstance(outcome, Synced))
+        name = _telling([name_of(outcome) for outcome in outcomes]) if is_over else RETRYING
+        if is_over or calls:
+            await self._ports.runs.outcome(run_id, look.user_id, name, now, calls=calls, writes=writes)
+        if is_over:
+            await self._finish_with_last(run_id)
+
+    async def _finish_with_last(self, run_id: str) -> None:
+        run, now = await self._ports.runs.get(run_id), self._ports.clock.now()
+        if run is None or run.finished_at is not None or run.state is not RunState.WORKING:
             return
-        runs, now = self._ports.runs, self._ports.clock.now()
-        names = [name_of(outcome) for outcome in look.outcomes.values()]
-        await runs.outcome(alone.run_id, look.user_id, _telling(names), now)
-        run = await runs.get(alone.run_id)
-        if run is not None and run.finished_at is None and sum(run.outcomes.values()) >= run.planned:
-            await runs.finish(alone.run_id, now)
+        if sum(count for name, count in run.outcomes.items() if name != RETRYING) >= run.planned:
+            await self._ports.runs.finish(run_id, now)
+            self._settings.on_run((now - run.started_at).total_seconds())
 
     def _letter(self, body: bytes, code: str, detail: str, first_seen: datetime, attempts: int) -> DeadLettered:
         """The same failure gives the same letter, so that a redelivery after a crash adds none."""

@@ -1,35 +1,65 @@
-"""A whole customer as of now: every user, every contact, every plan. Reads only; `plan_all` is the pure part.
+"""A whole customer as of now: every user, what reports say, every contact, every plan. Reads only.
 
-The same planner as for one hint, so that a preview shows what a look would do. Next: `worker/fullpass.py`.
+One reading of the tenant and one listing of the contacts; the same planner as for one hint, so that a preview shows
+what a look would do. A run keeps only the rows that ask for something, for a tenant may have 100,000 users. Next:
+`worker/fullpass.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from shared.domain.changes import Plan
+from shared.domain.changes import Excluded, ExclusionReason, Plan
 from shared.domain.contact import Contact
-from shared.domain.matching import Found, assign
+from shared.domain.facts import Facts
+from shared.domain.matching import Found, assigner
 from shared.domain.messages import Lane
 from shared.domain.plan import DELETED_SINCE, plan
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview, PreviewRow, is_write
 from shared.domain.records import Connection
+from shared.domain.tenant import TenantReading
 from shared.domain.user import DirectoryUser
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 
+Keep = Callable[[Plan], bool]
+_BREATH = 100  # users planned before others on this loop get their turn: leases have to be renewed meanwhile
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`began`: before the first read. `unseen`: linked users that the listing does not have and nobody knows gone."""
+    """`began`: before the first read. `preview`: the rows that were kept, and all contacts.
+
+    `links`: contact id -> user id. `unseen`: linked users that the reading does not have and nobody knows gone.
+    `excluded`: reason -> users that get no contact. `loose`: contacts without a user. `lacking`: custom fields that
+    Syncro is known to lack. `calls`: Syncro calls of the listing.
+    """
 
     connection: Connection
+    policy: SyncPolicy
+    reading: TenantReading
+    links: Mapping[int, str]
     preview: Preview
     unseen: tuple[str, ...]
+    excluded: Mapping[ExclusionReason, int]
+    loose: int
+    lacking: frozenset[str]
     began: datetime
+    calls: int
+
+    @property
+    def customer_id(self) -> int:
+        return self.connection.customer_id
+
+    @property
+    def considered(self) -> int:
+        """Users put through the planner, changed or not."""
+        return len(self.reading.users)
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -42,6 +72,15 @@ class Survey:
         return tuple(row.plan for row in self.preview.rows)
 
 
+@dataclass(slots=True)
+class _Planned:
+    """What a walk over all users leaves behind."""
+
+    rows: list[PreviewRow] = field(default_factory=list)
+    excluded: Counter[ExclusionReason] = field(default_factory=Counter)
+    found: set[int] = field(default_factory=set)  # contact ids
+
+
 class Surveyor:
     def __init__(self, ports: WorkerPorts, settings: WorkerSettings, lane: Lane = Lane.BACKFILL) -> None:
         self._ports = ports
@@ -49,64 +88,96 @@ class Surveyor:
         self._lane = lane
         self._marks = Marks(ports.memory, ports.clock, settings.fingerprint_key)
 
-    async def survey(self, connection: Connection) -> Survey:
-        """Read everything and plan. Raises what the ports raise; a listing is complete or there is no survey."""
+    async def survey(self, connection: Connection, keep: Keep = lambda _: True) -> Survey:
+        """Read everything and plan. Raises what the ports raise; lists are complete or there is no survey."""
         ports, customer_id = self._ports, connection.customer_id
         began = ports.clock.now()
-        users = [user async for user in ports.directory.listing(connection.tenant_id)]
+        reading = await ports.reports.read(connection.tenant_id)
         async with ports.pace.reserve(1, self._lane, wait=self._settings.pace_wait) as allowance:
             contacts = await ports.contacts.listing(allowance, customer_id)
+            calls = allowance.spent
         links = {link.contact_id: link.user_id for link in await ports.links.of_customer(customer_id)}
-        policy = await ports.policies.policy(customer_id)
-        planned = plan_all(
-            users,
+        policy, lacking = await ports.policies.policy(customer_id), await self._marks.lacking(customer_id)
+        rows = planned_rows(
+            reading.users,
             contacts,
             links,
             policy,
             customer_id=customer_id,
+            facts=reading.facts,
             today=began.date(),
             created=await ports.journal.created(customer_id),
-            lacking=await self._marks.lacking(customer_id),
+            lacking=lacking,
         )
-        rows = tuple([replace(row, plan=await self._marks.without_unstuck(row.plan)) for row in planned])
-        unseen = _unseen(users, {contact.id: contact for contact in contacts}, links, policy)
-        return Survey(connection, Preview(customer_id, rows, tuple(contacts)), unseen, began)
+        planned = await self._walk(rows, keep)
+        by_id = {contact.id: contact for contact in contacts}
+        return Survey(
+            connection,
+            policy,
+            reading,
+            links,
+            Preview(customer_id, tuple(planned.rows), tuple(contacts)),
+            _unseen(reading.users, by_id, links, policy),
+            planned.excluded,
+            len(by_id.keys() - planned.found - links.keys()),
+            lacking,
+            began,
+            calls,
+        )
+
+    async def _walk(self, rows: Iterator[tuple[PreviewRow, int | None]], keep: Keep) -> _Planned:
+        planned = _Planned()
+        for number, (row, contact_id) in enumerate(rows):
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+            if contact_id is not None:
+                planned.found.add(contact_id)
+            possible = await self._marks.without_unstuck(row.plan)
+            if isinstance(possible, Excluded):
+                planned.excluded[possible.reason] += 1
+            if keep(possible):
+                planned.rows.append(replace(row, plan=possible))
+        return planned
 
 
-def plan_all(
+def planned_rows(
     users: Sequence[DirectoryUser],
     contacts: Sequence[Contact],
     links: Mapping[int, str],
     policy: SyncPolicy,
     *,
     customer_id: int,
+    facts: Mapping[str, Facts],
     today: date,
     created: Mapping[int, str],
     lacking: frozenset[str] = frozenset(),
-) -> tuple[PreviewRow, ...]:
-    """One row per user. `links` and `created`: contact id -> user id."""
-    found = assign(users, contacts, links, policy, created=created)
-    rows = []
+) -> Iterator[tuple[PreviewRow, int | None]]:
+    """One row per user, and the contact that was found for it. `links` and `created`: contact id -> user id."""
+    answer_for = assigner(users, contacts, links, policy, created=created)
     for user in users:
-        answer = found[user.id]
+        answer = answer_for(user)
         decided = plan(
             user,
             answer,
             customer_id=customer_id,
-            facts=None,
+            facts=facts.get(user.id),
             policy=policy,
             today=today,
             missing_fields=lacking,
         )
         contact = answer.contact if isinstance(answer, Found) else None
-        rows.append(PreviewRow(_user_label(user), _contact_label(contact), decided))
-    return tuple(rows)
+        yield PreviewRow(user_label(user), _contact_label(contact), decided), contact.id if contact else None
+
+
+def user_label(user: DirectoryUser) -> str:
+    """What a person calls this user."""
+    return user.display_name or user.mail or user.user_principal_name or user.id
 
 
 def _unseen(
     users: Sequence[DirectoryUser], contacts: Mapping[int, Contact], links: Mapping[int, str], policy: SyncPolicy
 ) -> tuple[str, ...]:
-    """Known leavers are left out: their contact says so, and reading them again every night would tell nothing."""
+    """Known leavers are left out: their contact says so, and reading them every night would tell nothing."""
     seen = {user.id for user in users}
     return tuple(
         user_id
@@ -116,11 +187,10 @@ def _unseen(
 
 
 def _says_deleted(contact: Contact | None, policy: SyncPolicy) -> bool:
-    return contact is not None and contact.value(policy.fields.account_status).startswith(DELETED_SINCE)
-
-
-def _user_label(user: DirectoryUser) -> str:
-    return user.display_name or user.mail or user.user_principal_name or user.id
+    """And holds no licence any more: during a freeze the one is written without the other."""
+    if contact is None or contact.value(policy.fields.license):
+        return False
+    return contact.value(policy.fields.account_status).startswith(DELETED_SINCE)
 
 
 def _contact_label(contact: Contact | None) -> str:

@@ -17,7 +17,7 @@ from shared.domain.errors import Permanent, SyncError
 from shared.domain.messages import Lane
 from shared.domain.outcome import Covered, Failed, Held, NotReplicated, Outcome, Synced
 from shared.domain.records import Connection, ConnectionStatus
-from shared.domain.user import AnyUser, Deleted, Missing, UserRead
+from shared.domain.user import AnyUser, Missing, UserRead
 from worker.customer import CustomerLook, blame
 from worker.look import NOBODY, Cause, Look, held_by
 from worker.marks import Marks
@@ -63,7 +63,7 @@ class Sync:
         except SyncError as error:
             return Reading(tenant_id, began, began_at, connections, error=blame(error), is_shared=len(user_ids) > 1)
         except Exception as error:
-            return Reading(tenant_id, began, began_at, connections, error=_fault(error), is_shared=len(user_ids) > 1)
+            return Reading(tenant_id, began, began_at, connections, error=fault(error), is_shared=len(user_ids) > 1)
         return Reading(tenant_id, began, began_at, connections, users)
 
     async def alone(self, reading: Reading, user_id: str) -> Reading:
@@ -79,7 +79,7 @@ class Sync:
         except SyncError as error:  # from Memory: nothing of it is needed, but nothing is decided without it
             outcomes = {NOBODY: Failed(blame(error))}
         except Exception as error:
-            outcomes = {NOBODY: Failed(_fault(error))}
+            outcomes = {NOBODY: Failed(fault(error))}
         return Look(cause.user_id, outcomes, reading.began)
 
     async def remember(self, look: Look, reading: Reading) -> None:
@@ -97,7 +97,8 @@ class Sync:
         read = reading.users.get(cause.user_id)
         if cause.confirm and read is not None and await self.marks.unchanged(cause.tenant_id, read):
             return {NOBODY: self._say(cause, None, Covered(), reading)}
-        user = await self._conclude(cause, read) if read is not None else None
+        for_good = self._settings.missing_for_good
+        user = await self.marks.concluded(cause.tenant_id, read, for_good) if read is not None else None
         return {c.customer_id: await self._at_customer(c, user, cause, reading) for c in reading.connections}
 
     async def _at_customer(
@@ -113,16 +114,6 @@ class Sync:
         outcome = self._weather.judge(connection.customer_id, outcome)
         return self._say(cause, connection.customer_id, outcome, reading, since=began)
 
-    async def _conclude(self, cause: Cause, read: UserRead) -> AnyUser:
-        """A user missing twice, an hour or more apart, is deleted for good; one miss says nothing."""
-        if not isinstance(read, Missing):
-            await self.marks.found(cause.tenant_id, cause.user_id)
-            return read
-        since = await self.marks.missing_since(cause.tenant_id, cause.user_id)
-        if (self._ports.clock.now() - since).total_seconds() < self._settings.missing_for_good:
-            return read
-        return Deleted(cause.user_id, since.date())
-
     def _say(
         self, cause: Cause, customer_id: int | None, outcome: Outcome, reading: Reading, since: float | None = None
     ) -> Outcome:
@@ -137,7 +128,7 @@ def _customers(reading: Reading) -> Sequence[int]:
     return [connection.customer_id for connection in reading.connections] or [NOBODY]
 
 
-def _fault(error: Exception) -> Permanent:
-    """A fault of ours must not take the lane down with it: it ends as a dead letter, for a person."""
+def fault(error: Exception) -> Permanent:
+    """A fault of ours must not take the lane (or all full syncs) down with it: it ends with a person, by its place."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return Permanent("worker", "unexpected", f"{type(error).__name__} at {where.name}:{where.lineno}")

@@ -12,11 +12,13 @@ from typing import Annotated
 
 import typer
 
-from console.cli import customers, letters
+from console.cli import customers, letters, runs
+from console.cli.billing import billing_check
 from console.cli.demo import demo
 from console.cli.explain import explain
 from console.cli.output import complain
 from console.cli.preview import preview
+from console.cli.reconcile import reconcile
 from console.cli.run import run
 from console.cli.sandbox import sandbox
 from console.cli.status import status
@@ -47,7 +49,11 @@ app.command()(run)
 app.command()(sandbox)
 app.command()(preview)
 app.command()(sync)
+app.command()(reconcile)
+app.command("full-sync", hidden=True)(reconcile)
 app.command()(status)
+app.command("billing-check")(billing_check)
+app.add_typer(runs.app, name="runs")
 app.add_typer(customers.app, name="customers")
 app.add_typer(letters.app, name="dead-letters")
 app.add_typer(letters.app, name="failed", hidden=True)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import typer
 
+from console.cli.patience import PatientPasses
 from console.cli.run import open_operator_ports
 from console.operations import OperatorPorts
 from shared.runtime.logging import configure_logging
@@ -33,6 +35,7 @@ def operate(context: typer.Context, action: Callable[[OperatorPorts], Awaitable[
 
     async def go() -> Result:
         async with open_operator_ports(settings) as ports:
-            return await action(ports)
+            passes = PatientPasses(ports.passes, settings.facts.sign_in_lists_per_minute)
+            return await action(replace(ports, passes=passes))
 
     return asyncio.run(go())

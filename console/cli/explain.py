@@ -14,6 +14,7 @@ PLACES = {
     "broker": "The queue",
     "state": "The short-lived state",
     "ledger": "The ledger",
+    "worker": "The full sync",
 }
 CREDENTIALS = {
     "login": "graph.app_id and graph.app_secret",

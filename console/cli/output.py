@@ -102,4 +102,5 @@ def say(sentence: str) -> None:
 
 
 def complain(sentence: str) -> None:
-    stderr().print(Text(harmless(sentence)), soft_wrap=True)
+    """One sentence on standard error, above the bars if some are shown: they stand in for `sys.stderr` meanwhile."""
+    sys.stderr.write(f"{harmless(sentence)}\n")

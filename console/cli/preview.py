@@ -7,6 +7,7 @@ approval code.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, assert_never
 
 import typer
@@ -28,6 +29,8 @@ from shared.domain.changes import (
 from shared.domain.preview import PreviewRow
 from shared.domain.records import ConnectionStatus
 
+FEW = 3  # contacts, enough to see what a creation looks like and sets off
+EMPTY = "Empty in Syncro, f"  # begins the why of a filled field; a contact that is yet to be made has none else
 WIDE = 120  # characters, below which five columns fold too often to be read
 Line = tuple[str, str, str, str, str]  # contact (on its first line only), field, before, after, why
 
@@ -37,7 +40,10 @@ def preview(
     customer: Annotated[int, typer.Option(help="Syncro's number of the customer.")],
     as_json: Json = False,
 ) -> None:
-    """Show what would be written for a customer. Writes nothing."""
+    """Show what would be written for a customer. Writes nothing.
+
+    Example: entra-syncro preview --customer 34288070
+    """
     shown = operate(context, lambda ports: operations.preview(ports, customer))
     if as_json:
         print_json(document(shown))
@@ -52,6 +58,8 @@ def document(shown: ShownPreview) -> dict[str, object]:
         "customer_name": shown.connection.customer_name,
         "approval_code": shown.preview.code,
         "summary": dict(shown.preview.summary),
+        "to_create": creations(shown),
+        "syncro_calls": shown.forecast.calls,
         "saved_contacts": str(shown.saved_contacts),
         "users": [
             {"user": row.user_label, "contact": row.contact_label, "kind": type(row.plan).__name__, **_plain(row)}
@@ -79,29 +87,58 @@ def show(shown: ShownPreview) -> None:
         print_table(f"{name}: left alone", ["user", "what", "why"], left_out, empty="")
     counts = ", ".join(f"{count} {WORDS.get(outcome, outcome)}" for outcome, count in shown.preview.summary.items())
     say(f"Users: {counts or 'none'}.")
+    if shown.forecast.calls:
+        say(f"Writing it takes about {shown.forecast.sentence}.")
     say(f"The contacts as they are now were saved to {shown.saved_contacts}")
+    for sentence in creation_lines(shown):
+        say(sentence)
     for sentence in next_lines(shown):
         say(sentence)
+
+
+def creations(shown: ShownPreview) -> int:
+    return sum(isinstance(row.plan, CreateContact) for row in shown.preview.rows)
+
+
+def creation_lines(shown: ShownPreview) -> Iterator[str]:
+    """What a creation sets off in Syncro itself (its notification events reference, group Contact)."""
+    count, customer_id, code = creations(shown), shown.preview.customer_id, shown.preview.code
+    if not count:
+        return
+    yield (
+        f"Contacts to create: {count}. Each may fire Syncro's notification event for a contact created on a customer "
+        '(group "Contact" in your notification sets): switch it off first.'
+    )
+    if count > FEW and shown.connection.status is not ConnectionStatus.APPROVED:
+        few = f"entra-syncro customers approve {customer_id} {code} --first {FEW}"
+        yield f"To create {FEW} first and look at them: {few}"
 
 
 def next_lines(shown: ShownPreview) -> Iterator[str]:
     """Whose turn it is. An approved customer needs the code only for rows that changed since their approval."""
     customer_id, code = shown.preview.customer_id, shown.preview.code
     approved = shown.connection.status is ConnectionStatus.APPROVED
+    if shown.waiting:
+        yield shown.waiting
+        if shown.all_waits:
+            return
     if approved and not shown.preview.digests:
         yield "Everything is in step; there is nothing to approve."
         return
     yield f"Approval code: {code}"
     if approved:
         yield f"Next: entra-syncro sync --customer {customer_id}"
-        yield f"Changes that were held since the approval go with: entra-syncro customers approve {customer_id} {code}"
+        yield f"Rows that changed since their approval go with: entra-syncro customers approve {customer_id} {code}"
     else:
         yield f"Next: entra-syncro customers approve {customer_id} {code}"
 
 
 def show_changes(title: str, rows: Sequence[PreviewRow], *, empty: str) -> None:
+    show_lines(title, [line for row in rows for line in change_lines(row)], empty=empty)
+
+
+def show_lines(title: str, lines: Sequence[Line], *, empty: str) -> None:
     """Contact, field, before, after, why; on a narrow terminal the contact stands above and the why below."""
-    lines = [line for row in rows for line in change_lines(row)]
     if not lines or stdout().width >= WIDE:
         print_table(title, ["contact", "field", "before", "after", "why"], lines, empty=empty)
         return
@@ -122,6 +159,7 @@ def change_lines(row: PreviewRow) -> Iterator[Line]:
     match row.plan:
         case CreateContact(changes=changes):
             label = f"{row.user_label} (new)"
+            changes = tuple(replace(each, why=each.why.replace(EMPTY, "F")) for each in changes)
         case UpdateContact(changes=changes):
             label = row.contact_label or row.user_label
         case _:

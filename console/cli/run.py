@@ -9,8 +9,8 @@ from __future__ import annotations
 import hmac
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,12 @@ from prometheus_client import CollectorRegistry
 
 import receiver.service
 import worker.service
-from console.operations import OperatorPorts
+from console.operations import Begun, Explanation, OperatorPorts, Step
+from shared.domain.billing import BillingReport
+from shared.domain.errors import Transient
 from shared.domain.messages import Reason
 from shared.domain.preview import Preview
+from shared.ports import LEASE_TAKEN, Leases
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics import Metrics
@@ -33,8 +36,11 @@ from shared.runtime.settings import Settings, load_settings
 from shared.runtime.supervisor import Supervisor
 from shared.runtime.watch import Watch
 from shared.runtime.wiring import Adapters, open_adapters
-from worker.counting import counting
+from worker.billing import Billing
+from worker.counting import counting, counting_full_syncs
+from worker.explaining import Explaining
 from worker.fullpass import FullPass
+from worker.leading import leading
 from worker.parts import LookReport, WorkerPorts, WorkerSettings
 
 
@@ -48,6 +54,7 @@ class Role(StrEnum):
 
 __all__ = ["LookReport", "Role", "open_operator_ports", "operator_ports", "run", "serve", "supervisor"]
 
+PATIENCE = 30.0  # seconds to wait for a full sync of the same customer that a worker is making
 HEAD_START = 3.0  # seconds: the worker's own drain ends before the supervisor would cut it off while it settles
 GRAPH = ("graph.app_id", "graph.app_secret")
 SYNCRO = ("syncro.subdomain", "syncro.api_token")
@@ -89,7 +96,12 @@ def supervisor(
     # After the door, which needs neither and must not wait for them; before all the others, which can do nothing yet.
     services[1:1] = stores(adapters)
     if role is not Role.RECEIVER:
-        services += worker.service.build(worker_ports(adapters), worker_settings(settings, watchers))
+        chosen = replace(
+            worker_settings(settings, watchers),
+            on_run=metrics.worker.full_sync_seconds.observe,
+            on_schedule=counting_full_syncs(metrics.worker),
+        )
+        services += worker.service.build(worker_ports(adapters), chosen)
     private = receiver.service.build_private(settings.private, health=health, registry=registry)
     limits = Limits(unready=settings.shutdown.unready, drain=settings.shutdown.drain, settle=settings.shutdown.settle)
     return Supervisor(services, health=health, lasting=[private], limits=limits)
@@ -127,11 +139,14 @@ def worker_ports(adapters: Adapters) -> WorkerPorts:
         clock=adapters.clock,
         publisher=adapters.broker,
         inbox=adapters.broker,
+        depths=adapters.broker,
         leases=state.leases,
         pace=state.pace,
         memory=state.memory,
         directory=adapters.directory,
+        reports=adapters.reports,
         contacts=adapters.contacts,
+        customers=adapters.syncro_customers,
         account=adapters.account,
         connections=ledger.connections,
         policies=ledger.policies,
@@ -142,6 +157,8 @@ def worker_ports(adapters: Adapters) -> WorkerPorts:
         dead_letters=ledger.dead_letters,
         conflicts=ledger.conflicts,
         runs=ledger.runs,
+        holds=ledger.holds,
+        sizes=ledger.sizes,
     )
 
 
@@ -156,6 +173,10 @@ def worker_settings(settings: Settings, watchers: Sequence[Callable[[LookReport]
         fingerprint_key=hmac.digest(token, b"entra-syncro fingerprint", "sha256"),
         retry=settings.retry,
         coalesce=settings.coalesce,
+        brakes=settings.brakes,
+        nightly=settings.nightly,
+        billing=settings.billing,
+        backfill_per_minute=settings.syncro.backfill_per_minute,
         drain=max(1.0, settings.shutdown.drain - HEAD_START),
         in_flight=settings.worker.in_flight,
         lease_ttl=settings.worker.lease_ttl,
@@ -168,15 +189,67 @@ def worker_settings(settings: Settings, watchers: Sequence[Callable[[LookReport]
 
 @dataclass(frozen=True, slots=True)
 class WorkerPasses:
-    """The worker's full pass, as the operations know it (`console.operations.Passes`)."""
+    """The worker's full pass and what belongs to it, as the operations know it (`console.operations.Passes`)."""
 
+    leases: Leases
     full_pass: FullPass
+    explaining: Explaining
+    books: Billing
 
     async def preview(self, customer_id: int) -> Preview:
         return (await self.full_pass.preview(customer_id)).preview
 
-    async def begin(self, customer_id: int, *, reason: Reason, run_id: str) -> int:
-        return (await self.full_pass.full_pass(customer_id, reason=reason, run_id=run_id)).published
+    async def begin(
+        self,
+        customer_id: int,
+        *,
+        reason: Reason,
+        run_id: str,
+        release: str | None = None,
+        first: int | None = None,
+        by: str = "",
+    ) -> Begun:
+        async with _alone(self.leases, customer_id):
+            made = await self.full_pass.full_pass(
+                customer_id, reason=reason, run_id=run_id, release=release, first=first, by=by
+            )
+        return Begun(
+            planned=made.published,
+            considered=made.considered,
+            hold=made.hold,
+            halted=made.halted,
+            stale=made.stale,
+            forecast=made.forecast,
+        )
+
+    async def explain(self, customer_id: int, user_id: str) -> Explanation:
+        told = await self.explaining.explain(customer_id, user_id)
+        return Explanation(told.user_label, tuple(Step(step.name, step.sentence) for step in told.steps))
+
+    async def billing(self, customer_id: int) -> BillingReport:
+        return await self.books.report(customer_id)
+
+    async def clear(self, customer_id: int, code: str, by: str) -> int:
+        return await self.books.clear(customer_id, code, by)
+
+
+@asynccontextmanager
+async def _alone(leases: Leases, customer_id: int) -> AsyncIterator[None]:
+    """Under the lease that the workers' own passes take: two at once would list and hand over everything twice."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(leading(leases, f"full-pass:{customer_id}", wait=PATIENCE))
+        except Transient as error:
+            if error.code != LEASE_TAKEN:
+                raise
+            detail = "one is under way for this customer already (entra-syncro runs list)"
+            raise Transient("worker", "under_way", detail, counted=False) from None
+        yield
+
+
+def worker_passes(settings: Settings, adapters: Adapters) -> WorkerPasses:
+    ports, chosen = worker_ports(adapters), worker_settings(settings)
+    return WorkerPasses(ports.leases, FullPass(ports, chosen), Explaining(ports, chosen), Billing(ports, chosen))
 
 
 def operator_ports(settings: Settings, adapters: Adapters) -> OperatorPorts:
@@ -193,10 +266,15 @@ def operator_ports(settings: Settings, adapters: Adapters) -> OperatorPorts:
         links=ledger.links,
         memory=adapters.state.memory,
         owed=ledger.owed,
+        journal=ledger.journal,
         dead_letters=ledger.dead_letters,
         conflicts=ledger.conflicts,
         runs=ledger.runs,
-        passes=WorkerPasses(FullPass(worker_ports(adapters), worker_settings(settings))),
+        holds=ledger.holds,
+        passes=worker_passes(settings, adapters),
+        nightly=settings.nightly,
+        billing=settings.billing,
+        backfill_per_minute=settings.syncro.backfill_per_minute,
         data_dir=settings.data_dir,
         public_url=settings.receiver.public_url,
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from console.operations.errors import OperationError, guid, wrong_use
 from console.operations.ports import OperatorPorts
 from shared.domain.contact import Customer
+from shared.domain.errors import StopTheLine
 from shared.domain.records import Connection, ConnectionStatus
 
 # What each application role is for, in the words a technician needs when it is missing.
@@ -24,7 +25,7 @@ async def connections(ports: OperatorPorts) -> Sequence[Connection]:
 async def connection(ports: OperatorPorts, customer_id: int) -> Connection:
     found = await ports.connections.get(customer_id)
     if found is None or found.status is ConnectionStatus.DISCONNECTED:
-        raise OperationError(
+        raise wrong_use(
             f"Customer {customer_id} is not connected. Connect it first: "
             f"entra-syncro customers connect {customer_id} --tenant TENANT-ID"
         )
@@ -40,7 +41,7 @@ async def connect(ports: OperatorPorts, customer_id: int, tenant_id: str, *, sha
     )
     await _refuse_other_ties(ports, customer_id, tenant, shared_tenant=shared_tenant)
     customer = await _syncro_customer(ports, customer_id)
-    await _prove_consent(ports, tenant)
+    await _prove_named(ports, tenant)
     now = ports.clock.now()
     made = Connection(
         customer_id=customer_id,
@@ -82,7 +83,20 @@ async def _syncro_customer(ports: OperatorPorts, customer_id: int) -> Customer:
     return customer
 
 
-async def _prove_consent(ports: OperatorPorts, tenant: str) -> None:
+async def _prove_named(ports: OperatorPorts, tenant: str) -> None:
+    """`prove_consent`; a tenant that does not exist was mistyped."""
+    try:
+        await prove_consent(ports, tenant)
+    except StopTheLine as error:
+        if error.code != "tenant_unknown":
+            raise
+        raise wrong_use(
+            f"Microsoft knows no tenant {tenant}. Check the id: it stands in the Entra admin center under Overview."
+        ) from None
+
+
+async def prove_consent(ports: OperatorPorts, tenant: str) -> None:
+    """Raises StopTheLine(tenant) without consent, OperationError when a role that we need is missing."""
     roles = await ports.directory.prove(tenant)
     missing = [f"{role} ({use})" for role, use in REQUIRED_ROLES.items() if role not in roles]
     if missing:

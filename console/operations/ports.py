@@ -11,23 +11,89 @@ from pathlib import Path
 from typing import Protocol
 
 from shared import ports
+from shared.domain.billing import BillingReport
+from shared.domain.forecast import Forecast
 from shared.domain.messages import Reason
+from shared.domain.nightly import BillingPolicy, NightlyPolicy
 from shared.domain.preview import Preview
+from shared.domain.records import Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a full sync did before its looks begin.
+
+    `planned`: users handed over. `considered`: users put through the planner. `hold`: what a brake holds now, None:
+    nothing. `halted`: a list was too short to be believed, nothing was handed over. `stale`: why a released code was
+    not accepted, one sentence for each row that changed since; () when it was, or when none was given.
+    """
+
+    planned: int
+    considered: int
+    hold: Hold | None
+    halted: bool
+    stale: tuple[str, ...]
+    forecast: Forecast
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of what happens to a user: "read", "scope", "match", "plan" or "write", and a sentence about it."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a user's contact is, or will be, as it is: five steps in their order. Nothing was written for it."""
+
+    user_label: str
+    steps: tuple[Step, ...]
 
 
 class Passes(Protocol):
-    """One full pass over one customer."""
+    """One full pass over one customer, and what else needs the worker's eyes."""
 
     async def preview(self, customer_id: int) -> Preview:
         """must: write nothing, anywhere"""
 
-    async def begin(self, customer_id: int, *, reason: Reason, run_id: str) -> int:
-        """Publish every user that differs and give their number. must: start the run record first"""
+    async def begin(
+        self,
+        customer_id: int,
+        *,
+        reason: Reason,
+        run_id: str,
+        release: str | None = None,
+        first: int | None = None,
+        by: str = "",
+    ) -> Begun:
+        """Publish every user that differs.
+
+        `release`: the approval code of what a brake holds, released only if it still is exactly that; the release is
+        recorded as the decision of `by`. `first`: create at most so many contacts, the others wait for approval.
+        must: start the run record first
+        """
+
+    async def explain(self, customer_id: int, user_id: str) -> Explanation:
+        """must: write nothing, anywhere"""
+
+    async def billing(self, customer_id: int) -> BillingReport:
+        """must: write nothing, anywhere"""
+
+    async def clear(self, customer_id: int, code: str, by: str) -> int:
+        """Clear the licence of the contacts that are billed without one, and give how many were.
+
+        must: raise Permanent and write nothing unless the report's code still equals `code`
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorPorts:
-    """`data_dir` is where the contacts of a customer are saved before its first write; `public_url` may be ""."""
+    """`data_dir` is where the contacts of a customer are saved before its first write; `public_url` may be "".
+
+    `backfill_per_minute`: the pace of full syncs, in Syncro calls.
+    """
 
     clock: ports.Clock
     publisher: ports.Publisher
@@ -40,9 +106,14 @@ class OperatorPorts:
     links: ports.Links
     memory: ports.Memory
     owed: ports.OwedMarks
+    journal: ports.JournalReads
     dead_letters: ports.DeadLetters
     conflicts: ports.Conflicts
     runs: ports.Runs
+    holds: ports.Holds
     passes: Passes
+    nightly: NightlyPolicy
+    billing: BillingPolicy
+    backfill_per_minute: int
     data_dir: Path
     public_url: str

@@ -1,7 +1,7 @@
 """Preview and approval: the whole plan shown, the contacts saved, and nothing written before a person said yes.
 
 An approval names the code of the preview it read; a row that changed since is held alone by the worker. Approving
-starts the first full sync. Next: `console/operations/syncs.py`.
+starts the first full sync. Many customers at once: `console/operations/clean.py`. Next: `console/operations/syncs.py`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from pathlib import Path
 
 from console.operations.customers import connection
 from console.operations.errors import OperationError, held
+from console.operations.holding import waiting_lines
 from console.operations.ports import OperatorPorts
 from console.operations.syncs import StartedRun, start_pass
 from shared.domain.contact import PLAIN_FIELDS, Contact
 from shared.domain.errors import Permanent, SyncError
+from shared.domain.forecast import Forecast, by_hand, forecast_of
 from shared.domain.preview import Preview
 from shared.domain.records import Approval, Connection, ConnectionStatus
 
@@ -31,11 +33,18 @@ FRESH = timedelta(hours=1)  # as long as somebody remembers what a preview showe
 
 @dataclass(frozen=True, slots=True)
 class ShownPreview:
-    """What the preview command shows. `saved_contacts` is the CSV with every contact as it was."""
+    """What the preview command shows. `saved_contacts` is the CSV with every contact as it was.
+
+    `forecast`: what writing all of it will cost. `waiting`: what a brake holds already and the commands that decide
+    about it, "" for nothing; `all_waits`: whatever differs waits for that decision.
+    """
 
     connection: Connection
     preview: Preview
     saved_contacts: Path
+    forecast: Forecast
+    waiting: str = ""
+    all_waits: bool = False
 
 
 async def preview(ports: OperatorPorts, customer_id: int) -> ShownPreview:
@@ -54,13 +63,26 @@ async def preview(ports: OperatorPorts, customer_id: int) -> ShownPreview:
             proposed_at=now,
         )
     )
-    return ShownPreview(tied, plan, path)
+    plans = (row.plan for row in plan.rows)
+    forecast = forecast_of(plans, listing_calls=0, per_minute=ports.backfill_per_minute)
+    hold = await ports.holds.of_customer(customer_id) if tied.status is ConnectionStatus.APPROVED else None
+    return ShownPreview(
+        connection=tied,
+        preview=plan,
+        saved_contacts=path,
+        forecast=by_hand(forecast, len(plan.digests)),
+        waiting=waiting_lines(hold, tied.customer_name, now) if hold is not None else "",
+        all_waits=hold is not None and plan.digests.keys() <= {row.user_id for row in hold.rows},
+    )
 
 
-async def approve(ports: OperatorPorts, customer_id: int, code: str | None, *, by: str) -> StartedRun:
+async def approve(
+    ports: OperatorPorts, customer_id: int, code: str | None, *, by: str, first: int | None = None
+) -> StartedRun:
     """Approve the rows of the latest preview and start the first full sync.
 
     `code` names the preview; without it the latest one is meant, if it is fresh: what nobody remembers is not approved.
+    `first`: create so many contacts only; the other creations wait for a second look (`runs approve`).
     """
     tied = await connection(ports, customer_id)
     digest = code or await _fresh_digest(ports, customer_id)
@@ -72,13 +94,14 @@ async def approve(ports: OperatorPorts, customer_id: int, code: str | None, *, b
     generation = await ports.owed.mark(customer_id, "approved just now", ports.clock.now())
     await ports.connections.save(replace(tied, status=ConnectionStatus.APPROVED, changed_at=ports.clock.now()))
     try:
-        started = await start_pass(ports, tied)
+        started = await start_pass(ports, tied, first=first, by=by)
     except SyncError as error:
         raise OperationError(
             "The approval is saved, but the first full sync could not start yet. It starts by itself as soon as that "
             "works again; watch: entra-syncro status"
         ) from error
-    await ports.owed.clear(customer_id, generation)
+    if not started.halted:  # the customer is still owed its first full sync
+        await ports.owed.clear(customer_id, generation)
     return started
 
 

@@ -1,12 +1,19 @@
-"""One look at everything: connections, queues, what is owed, what failed and what waits for a person."""
+"""One look at everything: connections, full syncs, queues, what is owed, what failed and what waits for a person."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from console.operations.ports import OperatorPorts
-from shared.domain.records import STOPPED_KEY, Connection, ConnectionStatus, Owed
+from console.operations.rejections import rejection
+from shared.domain.records import STOPPED_KEY, Connection, ConnectionStatus, Hold, LastFull, Owed, Run, RunState
+
+_BELIEVED = frozenset({RunState.WORKING, RunState.DONE})
+_LONGEST_READING = timedelta(hours=1)  # a run that reads for longer was killed
+_RUNS_LOOKED_AT = 500  # the newest of all customers: a customer whose full sync is older has no notes to show
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +23,13 @@ class Status:
     `unwritten`: customer id -> changes that were approved and are not written yet, where there are any. Either a full
     sync is still at them, or they changed since and wait for a new preview. `stopped`: why nothing can be written
     anywhere ("token", "permission", "too_many" ...), "" when all is well. `public_url`: "" means no notifications.
+    `holds`: what the brakes hold for a person. `last_full`: customer id -> its newest full syncs; `notes`: customer
+    id -> what that full sync could not know or skipped, where there is anything. `choices`: customer id -> its part of
+    `conflicts`. `reading`: customers of which a full sync is reading now. `rejections`: approval code -> a sentence
+    about who rejected exactly the same before, where somebody did.
     """
 
+    seen_at: datetime
     connections: Sequence[Connection]
     waiting: Mapping[str, int]
     owed: Sequence[Owed]
@@ -26,19 +38,34 @@ class Status:
     unwritten: Mapping[int, int]
     stopped: str
     public_url: str
+    holds: Sequence[Hold]
+    last_full: Mapping[int, LastFull]
+    notes: Mapping[int, tuple[str, ...]]
+    choices: Mapping[int, int] = field(default_factory=dict)
+    reading: Sequence[int] = ()
+    rejections: Mapping[str, str] = field(default_factory=dict)
 
 
 async def status(ports: OperatorPorts) -> Status:
-    connections = await ports.connections.list()
+    connections, now = await ports.connections.list(), ports.clock.now()
+    conflicts, holds = await ports.conflicts.list(), await ports.holds.list()
+    runs = await ports.runs.recent(limit=_RUNS_LOOKED_AT)
     return Status(
+        seen_at=now,
         connections=connections,
         waiting={lane.value: count for lane, count in (await ports.depths.depths()).items()},
         owed=await ports.owed.owed(),
         failed_changes=len(await ports.dead_letters.list(limit=10_000)),
-        conflicts=len(await ports.conflicts.list()),
+        conflicts=len(conflicts),
         unwritten=await _unwritten(ports, connections),
         stopped=await ports.memory.recall(STOPPED_KEY) or "",
         public_url=ports.public_url,
+        holds=holds,
+        last_full=await ports.runs.full(),
+        notes=_notes(runs, connections),
+        choices=dict(Counter(each.customer_id for each in conflicts)),
+        reading=_reading(runs, now),
+        rejections={hold.code: told for hold in holds if (told := await rejection(ports, hold))},
     )
 
 
@@ -46,3 +73,26 @@ async def _unwritten(ports: OperatorPorts, connections: Sequence[Connection]) ->
     approved = [each.customer_id for each in connections if each.status is ConnectionStatus.APPROVED]
     counts = {customer_id: await ports.approvals.pending(customer_id) for customer_id in approved}
     return {customer_id: count for customer_id, count in counts.items() if count}
+
+
+def _reading(runs: Sequence[Run], now: datetime) -> Sequence[int]:
+    """`runs`: newest first. A full sync that was begun later took the place of one that never ended."""
+    newest: dict[int, Run] = {}
+    for run in runs:
+        if run.full:
+            newest.setdefault(run.customer_id, run)
+    return [
+        run.customer_id
+        for run in newest.values()
+        if run.state is RunState.READING and now - run.started_at < _LONGEST_READING
+    ]
+
+
+def _notes(runs: Sequence[Run], connections: Sequence[Connection]) -> Mapping[int, tuple[str, ...]]:
+    """Of each approved customer's newest full sync that was read to its end. `runs`: newest first."""
+    approved = {each.customer_id for each in connections if each.status is ConnectionStatus.APPROVED}
+    newest: dict[int, Run] = {}
+    for run in runs:
+        if run.full and run.state in _BELIEVED and run.customer_id in approved:
+            newest.setdefault(run.customer_id, run)
+    return {customer_id: run.notes for customer_id, run in newest.items() if run.notes}

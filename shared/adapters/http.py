@@ -50,6 +50,7 @@ class Request:
     json: object | None = None
     repeatable: bool = True
     total: float | None = None  # seconds for the whole exchange; None: as the client is set
+    largest: int | None = None  # bytes of the longest body that is taken; None: MAX_BODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class HttpClient(Protocol):
 
 
 class _OversizedError(Exception):
-    """The body passed `MAX_BODY`."""
+    """The body is longer than the request allows."""
 
 
 def lost(request: Request, error: BaseException) -> Transient:
@@ -140,14 +141,14 @@ class AiohttpClient:
             allow_redirects=False,
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, headers, await _bounded(response))
+            return Answer(response.status, headers, await _bounded(response, request.largest or MAX_BODY))
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse, largest: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > MAX_BODY:
+        if len(body) > largest:
             raise _OversizedError
     return bytes(body)
 

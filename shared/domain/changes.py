@@ -14,10 +14,15 @@ from hashlib import sha256
 
 
 class Kind(StrEnum):
-    """PROFILE fields never lose a value to a blank; OWNED fields follow the known truth, clearing included."""
+    """PROFILE fields never lose a value to a blank; OWNED fields follow the known truth, clearing included.
+
+    REPORTED fields are owned ones that follow the nightly reports. They are shown in previews and are no part of what
+    a person approves: a last activity moves every day, and a report may be late.
+    """
 
     PROFILE = "profile"
     OWNED = "owned"
+    REPORTED = "reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,7 @@ def row_digest(plan: Plan) -> str:
 
 def _decided(changes: tuple[FieldChange, ...]) -> list[list[str]]:
     """What a person says yes to. The day in "Blocked since DAY" is no decision: an approval outlives midnight."""
-    return [[each.field, each.before, wanted(each)] for each in changes]
+    return [[each.field, each.before, wanted(each)] for each in changes if each.kind is not Kind.REPORTED]
 
 
 def wanted(change: FieldChange) -> str:

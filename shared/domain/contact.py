@@ -54,9 +54,14 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A Syncro customer (organization), as the listing shows it."""
+    """A Syncro customer (organization), as the listing shows it. `properties`: custom fields by display name."""
 
     id: int
     name: str
     disabled: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        """The custom field of that display name ("" when it was never set)."""
+        found = (self.properties or {}).get(name)
+        return "" if found is None else str(found)

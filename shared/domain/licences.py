@@ -6,9 +6,10 @@ Microsoft by nature, so a deployment adds its own (`SyncPolicy.extra_skus`). Nex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from shared.domain.policy import SkuLabel
+from shared.domain.policy import SkuLabel, SyncPolicy
+from shared.domain.user import DirectoryUser
 
 BASIC = "Microsoft 365 Business Basic"
 APPS = "Microsoft 365 Apps for Business"
@@ -83,14 +84,38 @@ def licence_label(sku_ids: Iterable[str], extra: Sequence[SkuLabel] = ()) -> str
     `extra` rows may add products or say otherwise about a built-in one; the highest rank wins, and between labels
     of one rank the later in the alphabet, so that the answer never depends on Graph's order.
     """
-    ranked = {sku_id: (LABELS.index(label) + 1, label) for sku_id, label in SKUS.items()}
-    ranked |= {_key(row.sku_id): (row.rank, row.label) for row in extra}
-    held = [ranked[key] for key in map(_key, sku_ids or ()) if key in ranked]
-    return max(held)[1] if held else ""
+    return max(_held(sku_ids, extra), default=(0, ""))[1]
+
+
+def licence_labels(sku_ids: Iterable[str], extra: Sequence[SkuLabel] = ()) -> frozenset[str]:
+    """Every label that the licences of a user would give, not only the one that wins."""
+    return frozenset(label for _, label in _held(sku_ids, extra))
 
 
 def has_paid_licence(sku_ids: Iterable[str]) -> bool:
     return any(key and key not in FREE_SKUS for key in map(_key, sku_ids or ()))
+
+
+def unlisted_skus(sku_ids: Iterable[str], extra: Sequence[SkuLabel] = ()) -> frozenset[str]:
+    """The products among these, lower case, that cost something and of which nobody said what to call them."""
+    listed = {_key(row.sku_id) for row in extra}
+    keys = set(map(_key, sku_ids or ())) - {""}
+    return frozenset(keys - SKUS.keys() - FREE_SKUS - listed)
+
+
+def unknown_skus(
+    users: Iterable[DirectoryUser], policy: SyncPolicy, part_numbers: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Unlisted products that any of the users holds -> part number, "" where the tenant names none; sorted."""
+    held = {sku_id for user in users for sku_id in user.sku_ids or ()}
+    return {sku_id: part_numbers.get(sku_id, "") for sku_id in sorted(unlisted_skus(held, policy.extra_skus))}
+
+
+def _held(sku_ids: Iterable[str], extra: Sequence[SkuLabel]) -> list[tuple[int, str]]:
+    """Rank and label of every licence that counts."""
+    ranked = {sku_id: (LABELS.index(label) + 1, label) for sku_id, label in SKUS.items()}
+    ranked |= {_key(row.sku_id): (row.rank, row.label) for row in extra}
+    return [ranked[key] for key in map(_key, sku_ids or ()) if key in ranked]
 
 
 def _key(sku_id: str | None) -> str:

@@ -101,16 +101,31 @@ def assign(
 
     `links` and `created` (what our journal made): contact id -> user id.
     """
+    answer = assigner(users, contacts, links, policy, created=created, gone=gone)
+    return {user.id: answer(user) for user in users}
+
+
+def assigner(
+    users: Sequence[AnyUser],
+    contacts: Iterable[Contact],
+    links: Mapping[int, str],
+    policy: SyncPolicy,
+    *,
+    created: Mapping[int, str] | None = None,
+    gone: Collection[str] = (),
+) -> Callable[[AnyUser], Match]:
+    """The same, one user at a time: for a tenant whose answers need not all be kept."""
     roster = Roster(contacts, links, policy, gone)
     claimants = _by_address([user for user in users if isinstance(user, DirectoryUser)])
     link_of = {user_id: contact_id for contact_id, user_id in sorted(links.items(), reverse=True)}
     made_for: dict[str, set[int]] = {}
     for contact_id, user_id in (created or {}).items():
         made_for.setdefault(user_id, set()).add(contact_id)
-    return {
-        user.id: _Look(user, roster, claimants, link_of.get(user.id), frozenset(made_for.get(user.id, ()))).answer()
-        for user in users
-    }
+
+    def answer(user: AnyUser) -> Match:
+        return _Look(user, roster, claimants, link_of.get(user.id), frozenset(made_for.get(user.id, ()))).answer()
+
+    return answer
 
 
 def contested_addresses(

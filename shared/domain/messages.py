@@ -49,7 +49,8 @@ class UsersTouched(_Envelope):
     """Look at these users of one tenant. `attempt` counts failed attempts so far, the broker's own count is ignored.
 
     `confirm` marks the second, Graph-only look that follows a live look in which nothing had changed: Entra may
-    have answered with yesterday (docs/decisions/0008).
+    have answered with yesterday (docs/decisions/0008). `facts_at`: when the reports were read that a full pass handed
+    over for these users; a look that does not find them leaves the customer owed.
     """
 
     kind: Literal["users_touched"] = "users_touched"
@@ -58,6 +59,7 @@ class UsersTouched(_Envelope):
     reason: Reason
     run_id: str | None = None
     confirm: bool = False
+    facts_at: AwareDatetime | None = None
 
 
 class LifecycleEvent(StrEnum):
@@ -134,6 +136,7 @@ def split(
     noticed_at: datetime,
     trace_id: str,
     run_id: str | None = None,
+    facts_at: datetime | None = None,
 ) -> list[UsersTouched]:
     """One message per 100 users, duplicates dropped, first-seen order kept."""
     ids = tuple(dict.fromkeys(user_ids))
@@ -145,6 +148,7 @@ def split(
             noticed_at=noticed_at,
             trace_id=trace_id,
             run_id=run_id,
+            facts_at=facts_at,
         )
         for start in range(0, len(ids), MAX_USERS)
     ]

@@ -6,7 +6,7 @@ business. Next: `shared/domain/retry.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.changes import Plan
 from shared.domain.errors import SyncError
@@ -16,13 +16,15 @@ from shared.domain.errors import SyncError
 class Synced:
     """The plan was carried out (or asked for nothing). `unstuck`: fields that Syncro did not keep.
 
-    `calls` and `writes` are Syncro calls spent on this look.
+    `calls` and `writes` are Syncro calls spent on this look. `owed`: why the customer needs a full pass nevertheless,
+    "" when it does not (facts from reports were lost, or a brake holds a part).
     """
 
     plan: Plan
     calls: int = 0
     writes: int = 0
     unstuck: tuple[str, ...] = ()
+    owed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Held:
 
     why: str
     owed: bool  # True: the customer must get a full pass before it counts as in step
+    calls: int = field(default=0, compare=False)  # Syncro calls spent before it was known
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class NotReplicated:
 @dataclass(frozen=True, slots=True)
 class Failed:
     error: SyncError
+    calls: int = field(default=0, compare=False)  # Syncro calls spent on it
 
 
 Outcome = Synced | Covered | Held | NotReplicated | Failed

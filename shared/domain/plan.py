@@ -167,11 +167,11 @@ def _why_written(attribute: str, before: str) -> str:
 # --- owned fields ---------------------------------------------------------------------------------------------
 
 
-def _follow(contact: Contact, field: str, truth: str, why: str) -> Iterator[FieldChange]:
+def _follow(contact: Contact, field: str, truth: str, why: str, kind: Kind = Kind.OWNED) -> Iterator[FieldChange]:
     """A change if the field does not say what is true; an empty truth clears."""
     before = contact.value(field)
     if not normalise.same_text(before, truth):
-        yield FieldChange(field, before, truth, Kind.OWNED, why)
+        yield FieldChange(field, before, truth, kind, why)
 
 
 def _follow_facts(contact: Contact, facts: Facts | None, policy: SyncPolicy) -> Iterator[FieldChange]:
@@ -185,7 +185,7 @@ def _follow_facts(contact: Contact, facts: Facts | None, policy: SyncPolicy) -> 
         (names.last_activity, facts.last_activity),
     ):
         if truth is not None:
-            yield from _follow(contact, field, truth, "Follows Microsoft's newest report.")
+            yield from _follow(contact, field, truth, "Follows Microsoft's newest report.", Kind.REPORTED)
 
 
 def _licence(user: DirectoryUser, policy: SyncPolicy) -> tuple[str, str]:

@@ -7,13 +7,21 @@ as leaving: policies decide what is written next, they never undo. Next: `shared
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from shared.domain.schedule import check_cron
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _cron_or_blank(line: str) -> str:
+    if line:
+        check_cron(line)
+    return line
 
 
 class Authority(StrEnum):
@@ -36,16 +44,44 @@ class CreateScope(StrEnum):
     NONE = "none"
 
 
+def _name(default: str, what: str) -> Any:
+    return Field(default, min_length=1, description=f"{what} (a display name).")
+
+
 class FieldNames(_Frozen):
     """Display names of the custom fields in Syncro (its API keys them by display name, verbatim)."""
 
-    license: str = "azure_license"
-    mfa_status: str = "azure_mfa_status"
-    mfa_methods: str = "azure_mfa_methods"
-    last_activity: str = "azure_last_activity"
-    account_status: str = "azure_account_status"
-    object_id: str = "azure_object_id"
-    pin: str = "azure_sync_off"
+    license: str = _name("azure_license", "Contact field of the licence")
+    mfa_status: str = Field(
+        "azure_mfa_status", min_length=1, description="Contact field of the MFA status (a display name)."
+    )
+    mfa_methods: str = Field(
+        "azure_mfa_methods", min_length=1, description="Contact field of the MFA methods (a display name)."
+    )
+    last_activity: str = Field(
+        "azure_last_activity", min_length=1, description="Contact field of the last activity (a display name)."
+    )
+    account_status: str = Field(
+        "azure_account_status", min_length=1, description="Contact field of the account status (a display name)."
+    )
+    object_id: str = Field(
+        "azure_object_id", min_length=1, description="Contact field of the Entra object id (a display name)."
+    )
+    pin: str = Field(
+        "azure_sync_off", min_length=1, description="Contact field whose text locks a contact (a display name)."
+    )
+    secure_score: str = Field(
+        "microsoft_secure_score", min_length=1, description="Customer field of the Secure Score (a display name)."
+    )
+    licensed_users: str = Field(
+        "azure_licensed_user_count", min_length=1, description="Customer field of the licensed users (a display name)."
+    )
+    active_users: str = Field(
+        "azure_active_user_count", min_length=1, description="Customer field of the active users (a display name)."
+    )
+    tenant_id: str = Field(
+        "azure_tenant_id", min_length=1, description="Customer field of the tenant's id (a display name)."
+    )
 
 
 class CustomMapping(_Frozen):
@@ -84,16 +120,33 @@ SERVICE_PATTERNS: tuple[str, ...] = (
 class SyncPolicy(_Frozen):
     """One customer's rules. The defaults write only what a person would expect."""
 
-    create_scope: CreateScope = CreateScope.LICENSED
-    domains: tuple[str, ...] = ()  # empty: every domain
-    departments: tuple[str, ...] = ()  # empty: every department
-    service_patterns: tuple[str, ...] = SERVICE_PATTERNS
-    authority: dict[str, Authority] = Field(default_factory=dict)  # by plain field; absent: overwrite
-    name_format: NameFormat = NameFormat.FIRST_LAST
-    default_region: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "US"  # for phone numbers without a country
-    custom_mappings: tuple[CustomMapping, ...] = ()
-    extra_skus: tuple[SkuLabel, ...] = ()
-    fields: FieldNames = Field(default_factory=FieldNames)
+    create_scope: CreateScope = Field(
+        CreateScope.LICENSED, description="Who gets a new contact: licensed, members or none (a word)."
+    )
+    domains: tuple[str, ...] = Field((), description="E-mail domains of new contacts; none: every domain (names).")
+    departments: tuple[str, ...] = Field((), description="Departments of new contacts; none: every one (names).")
+    service_patterns: tuple[str, ...] = Field(
+        SERVICE_PATTERNS, description="Names before the @ that are no person, with * and ? (patterns)."
+    )
+    authority: dict[str, Authority] = Field(
+        default_factory=dict, description="Who wins by field: overwrite, fill-blank or never (a word for each field)."
+    )
+    name_format: NameFormat = Field(
+        NameFormat.FIRST_LAST, description="How names are written: first-last, display-name or keep (a word)."
+    )
+    default_region: Annotated[str, Field(pattern="^[A-Z]{2}$")] = Field(
+        "US", description="Country of phone numbers that name none (two capital letters)."
+    )
+    custom_mappings: tuple[CustomMapping, ...] = Field(
+        (), description="Further fields: attribute in Entra, field in Syncro, authority (a list of tables)."
+    )
+    extra_skus: tuple[SkuLabel, ...] = Field(
+        (), description="Further licences: sku_id, label, rank; the built-in four rank 1 to 4 (a list of tables)."
+    )
+    cron: Annotated[str, AfterValidator(_cron_or_blank)] = Field(
+        "", description="When full syncs begin; blank: as nightly.cron says (a cron line)."
+    )
+    fields: FieldNames = Field(default_factory=FieldNames, description="Names of the custom fields in Syncro.")
 
     def authority_of(self, field: str) -> Authority:
         return self.authority.get(field, Authority.OVERWRITE)
@@ -137,3 +190,10 @@ class CoalescePolicy(_Frozen):
         description="Users of one tenant that may wait for a live look; the rest takes the slow lane (a number).",
     )
     slots: int = Field(8, ge=1, le=64, description="Deliveries held at once per lane (a number).")
+
+    @model_validator(mode="after")
+    def _a_look_can_answer(self) -> CoalescePolicy:
+        # The look comes first_window after its hint, and a read earlier than covered_after would never answer it.
+        if self.first_window < self.covered_after:
+            raise ValueError("first_window: must not be shorter than covered_after")
+        return self

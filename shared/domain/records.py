@@ -84,12 +84,15 @@ class WriteState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One write to one contact. `id` and `contact_id` are None until known (a creation)."""
+    """One write to one contact, or to the customer itself (action "customer": no contact, `user_id` "").
+
+    `id` and `contact_id` are None until known (a creation). `user_id` is "" where no user stands behind the write.
+    """
 
     customer_id: int
     user_id: str
     contact_id: int | None
-    action: str  # "create" | "update"
+    action: str  # "create" | "update" | "customer"
     changes: tuple[FieldChange, ...]
     cause: Reason
     trace_id: str
@@ -129,9 +132,28 @@ class OpenConflict:
     last_seen: datetime
 
 
+class RunState(StrEnum):
+    """READING: users, contacts and reports are read. WORKING: changes were handed over. The others are final.
+
+    A run that stays READING was killed: another takes its place. HALTED: a list was too short to be believed.
+    """
+
+    READING = "reading"
+    WORKING = "working"
+    DONE = "done"
+    HALTED = "halted"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One pass over one customer. `outcomes`: outcome name -> count of users."""
+    """One pass over one customer, or over a single user (`full` False).
+
+    `planned`: users handed over for a look. `considered`: users put through the planner, changed or not. `held`:
+    users of whom something waits for a person. `outcomes`: outcome name -> count of users. `graph_calls`,
+    `syncro_calls`: what the pass itself and its looks spent; `writes`: Syncro writes among them. `notes`: for a
+    technician, why anything was skipped.
+    """
 
     run_id: str
     customer_id: int
@@ -140,3 +162,68 @@ class Run:
     started_at: datetime
     finished_at: datetime | None = None
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    state: RunState = RunState.WORKING
+    full: bool = False
+    considered: int = 0
+    held: int = 0
+    graph_calls: int = 0
+    syncro_calls: int = 0
+    writes: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LastFull:
+    """When the newest full run of a customer began that got past reading, and the newest that is done."""
+
+    begun_at: datetime
+    done_began_at: datetime | None
+
+
+class HoldState(StrEnum):
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    LIFTED = "lifted"  # by itself: nothing is in excess any more, or a newer plan took its place
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """What waits for one user: its changes, and the digest by which a later plan is compared."""
+
+    user_id: str
+    user_label: str
+    contact_id: int | None
+    digest: str
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A brake that stands: the stored plan of everything held for one customer. At most one is open per customer.
+
+    `code` is what a person approves. `brakes`: class (`safety.Brake`) -> (contacts that would be touched, limit).
+    `detail`: a sentence for a technician. A hold of the live path has no rows until the next full run stores them.
+    """
+
+    customer_id: int
+    code: str
+    run_id: str | None
+    brakes: Mapping[str, tuple[int, int]]
+    rows: tuple[HeldRow, ...]
+    detail: str
+    held_at: datetime
+    expires_at: datetime
+    state: HoldState = HoldState.OPEN
+    settled_at: datetime | None = None
+    settled_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListSizes:
+    """How many users and contacts a customer's last believed lists had."""
+
+    customer_id: int
+    users: int
+    contacts: int
+    at: datetime

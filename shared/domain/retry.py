@@ -37,7 +37,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class MarkOwed:
-    """The whole customer waits for a person or a tenant: remember that it is owed a full pass."""
+    """The hint is answered, but the customer is owed a full pass: what it misses, one look cannot give."""
 
     reason: str
 
@@ -56,7 +56,9 @@ Verdict = Done | RetryIn | DeadLetter | MarkOwed | StopAccount
 def decide(outcome: Outcome, attempt: int, policy: RetryPolicy, *, jitter: float = 1.0) -> Verdict:
     """What to do with one user's message after `attempt` failed attempts so far (`jitter` in 0..1)."""
     match outcome:
-        case Synced() | Covered():
+        case Synced(owed=why):
+            return MarkOwed(why) if why else Done()
+        case Covered():
             return Done()
         case Held(why=why, owed=owed):
             return MarkOwed(why) if owed else Done()

@@ -23,7 +23,7 @@ def exclusion(user: DirectoryUser, policy: SyncPolicy) -> ExclusionReason | None
     """
     rules = (
         (not user.account_enabled, ExclusionReason.DISABLED),
-        (_is_guest(user), ExclusionReason.GUEST),
+        (is_guest(user), ExclusionReason.GUEST),
         (not address(user), ExclusionReason.NO_ADDRESS),
         (_lacks_licence(user, policy), ExclusionReason.NO_LICENCE),
         (_is_service_account(user, policy), ExclusionReason.SERVICE_ACCOUNT),
@@ -34,7 +34,7 @@ def exclusion(user: DirectoryUser, policy: SyncPolicy) -> ExclusionReason | None
     return next((reason for applies, reason in rules if applies), None)
 
 
-def _is_guest(user: DirectoryUser) -> bool:
+def is_guest(user: DirectoryUser) -> bool:
     """An external user stays one when the tenant calls it a member: its sign-in name says so."""
     external = "#ext#" in normalise.email(user.user_principal_name)
     return external or normalise.folded(user.user_type) == "guest"

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 PREFIX = "entra_syncro"
 ANSWER_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.6, 3.0)  # seconds
 LATENCY_BUCKETS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)  # seconds
+RUN_BUCKETS = (1.0, 10.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0)  # seconds
 SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100)  # users
 
 
@@ -74,6 +75,14 @@ class WorkerMetrics:
             "From the notification to the written contact, live hints only",
             LATENCY_BUCKETS,
         )
+        self.full_sync_seconds = make.histogram(
+            "full_sync_seconds", "From the start of a full sync to the end of its last look", RUN_BUCKETS
+        )
+        self.full_sync_customers = make.gauge("full_sync_customers", "Approved customers, which have full syncs")
+        self.oldest_full_sync = make.gauge(
+            "oldest_full_sync_seconds", "Age of the oldest among the customers' newest full syncs that are done"
+        )
+        self.holds = make.gauge("brakes_open", "Customers for whom a brake holds changes until a person approves")
 
 
 class Metrics:

@@ -29,7 +29,8 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
-from shared.domain.policy import CoalescePolicy, RetryPolicy
+from shared.domain.nightly import BillingPolicy, BrakePolicy, FactsPolicy, NightlyPolicy
+from shared.domain.policy import CoalescePolicy, RetryPolicy, SyncPolicy
 from shared.runtime.secret_files import SecretFiles, UnreadableSecret, WithoutFiles, generated_secret
 from shared.runtime.sections import (
     PACE_CEILING,
@@ -99,6 +100,11 @@ class Settings(BaseSettings):
     worker: WorkerSettings = _section(WorkerSettings, "The worker.")
     retry: RetryPolicy = _section(RetryPolicy, "The retry timetable, in seconds.")
     coalesce: CoalescePolicy = _section(CoalescePolicy, "How hints gather before a look, in seconds.")
+    policy: SyncPolicy = _section(SyncPolicy, "Rules of customers that have none of their own.")
+    nightly: NightlyPolicy = _section(NightlyPolicy, "When full syncs run and what they may cost.")
+    brakes: BrakePolicy = _section(BrakePolicy, "How much may be done to a customer before a person is asked.")
+    facts: FactsPolicy = _section(FactsPolicy, "Which reports of Microsoft are read, and what they mean.")
+    billing: BillingPolicy = _section(BillingPolicy, "What invoices depend on.")
     shutdown: ShutdownSettings = _section(ShutdownSettings, "The end of a process.")
     log: LogSettings = _section(LogSettings, "The log.")
 

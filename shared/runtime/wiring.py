@@ -15,6 +15,7 @@ from shared.adapters.brokers import Broker, open_broker
 from shared.adapters.clock import SystemClock
 from shared.adapters.graph.auth import ClientSecret, TokenSource
 from shared.adapters.graph.directory import GraphDirectory
+from shared.adapters.graph.reports import GraphReports
 from shared.adapters.graph.subscriptions import GraphSubscriptions
 from shared.adapters.http import open_http
 from shared.adapters.ledger import Ledger, open_ledger
@@ -36,6 +37,7 @@ class Adapters:
     state: State
     ledger: Ledger
     directory: ports.Directory
+    reports: ports.TenantReports
     subscription_reads: ports.SubscriptionReads
     subscription_writes: ports.SubscriptionWrites
     contacts: ports.Contacts
@@ -54,7 +56,7 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(open_broker(settings.broker.url, clock, lazy=lazy))
         state = await stack.enter_async_context(_state(settings, clock))
-        ledger = await stack.enter_async_context(open_ledger(settings.ledger.url, lazy=lazy))
+        ledger = await stack.enter_async_context(open_ledger(settings.ledger.url, lazy=lazy, rules=settings.policy))
         tokens = _tokens(settings)
         stack.push_async_callback(tokens.aclose)
         graph = await stack.enter_async_context(open_http(USER_AGENT, total=settings.graph.timeout))
@@ -67,6 +69,7 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
             state=state,
             ledger=ledger,
             directory=GraphDirectory(graph, tokens, settings.graph.base_url),
+            reports=GraphReports(graph, tokens, settings.graph.base_url, settings.facts, clock),
             subscription_reads=subscriptions,
             subscription_writes=subscriptions,
             contacts=SyncroContacts(syncro, address, token, state.pace),

@@ -1,7 +1,8 @@
 """`python -m tests.bench` (`make bench`): figures on this machine, a table and `build/bench.json`.
 
-Exits 1 when a figure breaks a promise of the design. `--quick` is the same in a few seconds, to see that everything
-runs; its figures mean little. Loopback only; every load is bounded in time. Next: `door.py`, `engine.py`, `route.py`.
+Exits 1 when a figure breaks a promise of the design. `--quick` is the same in about a minute, to see that everything
+runs; its figures mean little. Loopback only; every load is bounded in time. Next: `door.py`, `engine.py`, `route.py`,
+`night.py`, `busy.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from console.cli.output import print_table, say
-from tests.bench import door, engine, figures, route
+from tests.bench import busy, door, engine, figures, night, route
 from tests.bench.figures import Figure
 
 
@@ -26,7 +27,9 @@ async def measure(folder: Path, *, quick: bool) -> list[Figure]:
         *engine.measure_planner(seconds=short),
         *await engine.measure_broker(folder, seconds=short),
         *await door.measure(folder, steady=1.0 if quick else 10.0, full=0.5 if quick else 5.0),
-        *await _route(folder, quick=quick),
+        *await _route(folder / "route", quick=quick),
+        *await _night(folder / "night", quick=quick),
+        *await _busy(folder / "busy", quick=quick),
     ]
 
 
@@ -34,6 +37,18 @@ async def _route(folder: Path, *, quick: bool) -> list[Figure]:
     if quick:
         return await route.measure(folder, customers=1, changes=2, apart=0.1, paced=False)
     return await route.measure(folder, customers=3, changes=20, apart=1.5, paced=True)
+
+
+async def _night(folder: Path, *, quick: bool) -> list[Figure]:
+    if quick:
+        return await night.measure(folder, sizes=(10,), crowd=100)
+    return await night.measure(folder, sizes=(10, 1_000, 100_000), crowd=10_000)
+
+
+async def _busy(folder: Path, *, quick: bool) -> list[Figure]:
+    if quick:
+        return await busy.measure(folder, contacts=20, changes=2, apart=0.2, paced=False)
+    return await busy.measure(folder, contacts=2_000, changes=45, apart=4.0, paced=True)
 
 
 def show(measured: Sequence[Figure]) -> None:
@@ -52,7 +67,7 @@ def show(measured: Sequence[Figure]) -> None:
 
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.bench", description="Figures on this machine.")
-    options.add_argument("--quick", action="store_true", help="a few seconds instead of two minutes")
+    options.add_argument("--quick", action="store_true", help="a minute instead of a quarter of an hour")
     options.add_argument("--out", type=Path, default=Path("build/bench.json"), help="where the figures go (JSON)")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="entra-syncro-bench-") as scratch:

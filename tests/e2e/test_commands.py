@@ -45,7 +45,7 @@ def _writes(made: Stage) -> int:
 
 def test_from_connecting_to_being_in_step(made: Stage) -> None:
     customer, tenant = str(made.customer(NUMBER)), made.tenant(NUMBER)
-    _refused(made, 1, "is not connected", "preview", "--customer", customer)
+    _refused(made, 2, "is not connected", "preview", "--customer", customer)
     _refused(made, 2, "Syncro knows no customer", "customers", "connect", "424242", "--tenant", tenant)
     _refused(made, 2, "must be given by its id", "customers", "connect", customer, "--tenant", "juniper.example")
 

@@ -2,62 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from console.operations import OperatorPorts
+from console.operations import Begun, Explanation, OperatorPorts, Step
+from shared.domain.billing import BillingReport
 from shared.domain.changes import CreateContact, FieldChange, Kind, Plan, UpdateContact
 from shared.domain.contact import Contact, Customer
-from shared.domain.errors import SyncError
+from shared.domain.errors import Permanent, SyncError
+from shared.domain.forecast import Forecast
 from shared.domain.messages import Lane, Reason, UsersTouched, encode
+from shared.domain.nightly import BillingPolicy, NightlyPolicy
 from shared.domain.preview import Preview, PreviewRow
-from shared.domain.records import Connection, ConnectionStatus, DeadLetter, Run
-from shared.ports import Allowance
+from shared.domain.records import Connection, ConnectionStatus, DeadLetter, HeldRow, Hold, HoldState, Run
 from tests.support.clock import START
 from tests.support.fakes import World
 from tests.support.receiver import TENANT, guid
 
 CUSTOMER = 7
-
-
-class FakeCustomers:
-    """Syncro's customers. `get` spends a call, as the real one does."""
-
-    def __init__(self) -> None:
-        self.held = {CUSTOMER: Customer(CUSTOMER, "Contoso"), 8: Customer(8, "Contoso North")}
-
-    async def listing(self, allowance: Allowance) -> Sequence[Customer]:
-        await allowance.spend()
-        return list(self.held.values())
-
-    async def get(self, allowance: Allowance, customer_id: int) -> Customer | None:
-        await allowance.spend()
-        return self.held.get(customer_id)
+_FORECAST = Forecast(4_300, 54)
+_EXPLANATION = Explanation("Anna Meier", (Step("read", "An enabled member."),))
+_NOTHING_WRONG = BillingReport(CUSTOMER, (), (), (), "")
 
 
 @dataclass
 class FakePasses:
-    """`plans` is what the next preview shows; `broken` is raised by `begin`. `begun`: (customer, run id)."""
+    """`plans` is what the next preview shows, of one customer alone if `plans_of` has some for it.
+
+    `broken` is raised by `begin` (only for the customers in `broken_for`, if there are any). `begun`: (customer, run
+    id); `asked`: what `begin` was asked besides. `hold`, `halted`, `stale` and `forecast` are what it answers. A
+    release settles the hold, as the real pass does. `outcome`: what every user comes to at once, None: never.
+    `refusal` is raised by `clear`.
+    """
 
     runs: Any
+    holds: Any
     plans: list[Plan] = field(default_factory=list)
+    plans_of: dict[int, list[Plan]] = field(default_factory=dict)
     contacts: tuple[Contact, ...] = ()
     broken: SyncError | None = None
+    broken_for: frozenset[int] = frozenset()
     begun: list[tuple[int, str]] = field(default_factory=list)
+    asked: list[tuple[str | None, int | None, str]] = field(default_factory=list)
+    hold: Hold | None = None
+    halted: bool = False
+    stale: tuple[str, ...] = ()
+    forecast: Forecast = _FORECAST
+    explanation: Explanation = _EXPLANATION
+    report: BillingReport = _NOTHING_WRONG
+    cleared: list[tuple[int, str, str]] = field(default_factory=list)
+    refusal: SyncError | None = None
+    outcome: str | None = None
 
     async def preview(self, customer_id: int) -> Preview:
-        rows = tuple(PreviewRow(f"User {plan.user_id}", _label(plan), plan) for plan in self.plans)
+        self._break(customer_id)
+        plans = self.plans_of.get(customer_id, self.plans)
+        rows = tuple(PreviewRow(f"User {plan.user_id}", _label(plan), plan) for plan in plans)
         return Preview(customer_id, rows, self.contacts)
 
-    async def begin(self, customer_id: int, *, reason: Reason, run_id: str) -> int:
-        if self.broken:
+    async def begin(
+        self,
+        customer_id: int,
+        *,
+        reason: Reason,
+        run_id: str,
+        release: str | None = None,
+        first: int | None = None,
+        by: str = "",
+    ) -> Begun:
+        if self.broken and not self.broken_for:
             raise self.broken
-        await self.runs.start(Run(run_id, customer_id, reason, len(self.plans), START))
+        self._break(customer_id)
+        planned = 0 if self.halted else len(self.plans)
+        await self.runs.start(Run(run_id, customer_id, reason, planned, START, full=True))
         self.begun.append((customer_id, run_id))
-        return len(self.plans)
+        self.asked.append((release, first, by))
+        for plan in self.plans[:planned] if self.outcome else ():
+            await self.runs.outcome(run_id, plan.user_id, self.outcome, START)
+        if release and not self.stale:
+            await self.holds.settle(customer_id, release, HoldState.APPROVED, by, START)
+        return Begun(planned, len(self.plans) + 5, self.hold, self.halted, self.stale, self.forecast)
+
+    async def explain(self, customer_id: int, user_id: str) -> Explanation:
+        return self.explanation
+
+    async def billing(self, customer_id: int) -> BillingReport:
+        return self.report
+
+    async def clear(self, customer_id: int, code: str, by: str) -> int:
+        if self.refusal is not None:
+            raise self.refusal
+        if code != self.report.code:
+            raise Permanent("worker", "report_changed", "the report is another one now")
+        self.cleared.append((customer_id, code, by))
+        return len(self.report.without_licence)
+
+    def _break(self, customer_id: int) -> None:
+        if self.broken and customer_id in self.broken_for:
+            raise self.broken
 
 
 def _label(plan: Plan) -> str:
@@ -69,8 +113,11 @@ class Desk:
 
     def __init__(self, data_dir: Path) -> None:
         self.world = World()
-        self.customers = FakeCustomers()
-        self.passes = FakePasses(self.world.ledger.runs)
+        self.world.clock.ahead = -timedelta(seconds=self.world.clock.monotonic())  # it is START now
+        self.customers = self.world.customers
+        for customer in (Customer(CUSTOMER, "Contoso"), Customer(8, "Contoso North")):
+            self.customers.put(customer)
+        self.passes = FakePasses(self.world.ledger.runs, self.world.ledger.holds)
         ledger = self.world.ledger
         self.ports = OperatorPorts(
             clock=self.world.clock,
@@ -84,10 +131,15 @@ class Desk:
             links=ledger.links,
             memory=self.world.memory,
             owed=ledger.owed,
+            journal=ledger.journal,
             dead_letters=ledger.dead_letters,
             conflicts=ledger.conflicts,
             runs=ledger.runs,
+            holds=ledger.holds,
             passes=self.passes,
+            nightly=NightlyPolicy(),
+            billing=BillingPolicy(),
+            backfill_per_minute=80,
             data_dir=data_dir,
             public_url="https://hooks.example.net",
         )
@@ -140,11 +192,27 @@ def a_body(user: int = 1, noticed_at: datetime = START) -> bytes:
     )
 
 
-def an_update(user_id: str = "u1", contact_id: int = 101, after: str = "+1 217 555 0111") -> UpdateContact:
-    change = FieldChange("phone", "", after, Kind.PROFILE, "Empty in Syncro, filled from businessPhones in Entra.")
+def an_update(
+    user_id: str = "u1", contact_id: int = 101, after: str = "+1 217 555 0111", before: str = ""
+) -> UpdateContact:
+    change = FieldChange("phone", before, after, Kind.PROFILE, "Empty in Syncro, filled from businessPhones in Entra.")
     return UpdateContact(user_id, CUSTOMER, contact_id, (change,), "mail")
 
 
 def a_creation(user_id: str = "u2") -> CreateContact:
     change = FieldChange("name", "", "Noor Aziz", Kind.PROFILE, "Taken from name in Entra.")
     return CreateContact(user_id, CUSTOMER, (change,), "An enabled member.")
+
+
+def a_hold(code: str = "0b9a8ac4", *, run_id: str | None = "run1", rows: int = 1, **facts: Any) -> Hold:
+    """A full sync that would clear too much; valid for three days."""
+    change = FieldChange("azure_license", "Microsoft 365 Business Basic", "", Kind.OWNED, "No licence is assigned.")
+    held = tuple(HeldRow(f"u{n}", f"User u{n}", 100 + n, f"digest{n}", (change,)) for n in range(rows))
+    defaults: dict[str, Any] = {
+        "customer_id": CUSTOMER,
+        "brakes": {"clears": (max(1, rows), 0)},
+        "detail": "Too much at once.",
+        "held_at": START,
+        "expires_at": START + timedelta(hours=72),
+    }
+    return Hold(code=code, run_id=run_id, rows=held, **{**defaults, **facts})

@@ -15,11 +15,16 @@ from shared.domain.records import (
     Connection,
     ConnectionStatus,
     DeadLetter,
+    Hold,
+    HoldState,
     JournalEntry,
+    LastFull,
     Link,
+    ListSizes,
     OpenConflict,
     Owed,
     Run,
+    RunState,
     WriteState,
 )
 
@@ -208,6 +213,10 @@ class FakeJournal:
         mine = await self.entries(customer_id=customer_id, user_id=user_id, limit=len(self.written))
         return {e.contact_id: e.user_id for e in mine if e.action == "create" and e.contact_id is not None}
 
+    async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
+        mine = await self.entries(customer_id=customer_id, limit=len(self.written))
+        return [entry for entry in mine if entry.intended_at >= since and entry.run_id in (None, or_in)]
+
 
 @dataclass
 class FakeDeadLetters:
@@ -266,32 +275,122 @@ class FakeConflicts:
 
 @dataclass
 class FakeRuns:
+    """`held`: runs as started; `results`: run -> user -> outcome; `spent`: run -> (calls, writes) of its looks."""
+
     switch: Switch
     held: dict[str, Run] = field(default_factory=dict)
     results: dict[str, dict[str, str]] = field(default_factory=dict)
+    spent: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _noted: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     async def start(self, run: Run) -> None:
         self.switch.reach()
-        self.held[run.run_id] = run
+        known = self.held.get(run.run_id)
+        self.held[run.run_id] = run if known is None else replace(run, started_at=known.started_at)
 
-    async def outcome(self, run_id: str, user_id: str, outcome: str, at: datetime) -> None:
+    async def outcome(
+        self, run_id: str, user_id: str, outcome: str, at: datetime, *, calls: int = 0, writes: int = 0
+    ) -> None:
         self.switch.reach()
-        self.results.setdefault(run_id, {})[user_id] = outcome
+        if self._noted.setdefault((run_id, user_id), at) <= at:
+            self._noted[run_id, user_id] = at
+            self.results.setdefault(run_id, {})[user_id] = outcome
+        calls_before, writes_before = self.spent.get(run_id, (0, 0))
+        self.spent[run_id] = (calls_before + calls, writes_before + writes)
 
-    async def finish(self, run_id: str, at: datetime) -> None:
+    async def finish(self, run_id: str, at: datetime, state: RunState = RunState.DONE) -> None:
         self.switch.reach()
-        self.held[run_id] = replace(self.held[run_id], finished_at=at)
+        run = self.held.get(run_id)
+        if run is None or (state is RunState.DONE and run.state in (RunState.HALTED, RunState.FAILED)):
+            return
+        self.held[run_id] = replace(run, finished_at=at, state=state)
 
     async def get(self, run_id: str) -> Run | None:
         self.switch.reach()
         run = self.held.get(run_id)
-        outcomes = list(self.results.get(run_id, {}).values())
-        return run and replace(run, outcomes={name: outcomes.count(name) for name in outcomes})
+        return None if run is None else self._counted(run)
 
     async def recent(self, customer_id: int | None = None, limit: int = 20) -> Sequence[Run]:
         self.switch.reach()
         mine = [run for run in reversed(self.held.values()) if customer_id in (None, run.customer_id)]
-        return mine[:limit]
+        return [self._counted(run) for run in mine[:limit]]
+
+    async def full(self) -> Mapping[int, LastFull]:
+        self.switch.reach()
+        believed = (RunState.WORKING, RunState.DONE, RunState.HALTED)
+        found: dict[int, LastFull] = {}
+        for run in sorted(self.held.values(), key=lambda run: run.started_at):
+            if run.full and run.state in believed:
+                before = found[run.customer_id].done_began_at if run.customer_id in found else None
+                done = run.started_at if run.state is RunState.DONE else before
+                found[run.customer_id] = LastFull(run.started_at, done)
+        return found
+
+    def _counted(self, run: Run) -> Run:
+        outcomes = list(self.results.get(run.run_id, {}).values())
+        calls, writes = self.spent.get(run.run_id, (0, 0))
+        return replace(
+            run,
+            outcomes={name: outcomes.count(name) for name in outcomes},
+            syncro_calls=run.syncro_calls + calls,
+            writes=run.writes + writes,
+        )
+
+
+_AllHolds = list[Hold]  # named out here: inside the class `list` is the port's method
+
+
+@dataclass
+class FakeHolds:
+    """Every hold that there ever was, oldest first."""
+
+    switch: Switch
+    held: _AllHolds = field(default_factory=_AllHolds)
+
+    async def open(self, hold: Hold) -> None:
+        self.switch.reach()
+        standing = await self.of_customer(hold.customer_id)
+        if standing is None:
+            self.held.append(hold)
+        elif standing.code != hold.code:
+            self._replace(standing, replace(standing, state=HoldState.LIFTED, settled_at=hold.held_at))
+            self.held.append(hold)
+        elif hold.rows or not standing.rows:
+            self._replace(standing, replace(hold, held_at=standing.held_at))
+        else:  # the live path knows no rows: those that a full sync stored stay
+            self._replace(standing, replace(standing, expires_at=hold.expires_at))
+
+    async def of_customer(self, customer_id: int) -> Hold | None:
+        self.switch.reach()
+        return next((h for h in self.held if h.customer_id == customer_id and h.state is HoldState.OPEN), None)
+
+    async def list(self, *, code: str | None = None, state: HoldState | None = HoldState.OPEN) -> Sequence[Hold]:
+        self.switch.reach()
+        return [h for h in reversed(self.held) if code in (None, h.code) and state in (None, h.state)]
+
+    async def settle(self, customer_id: int, code: str, state: HoldState, by: str, at: datetime) -> bool:
+        standing = await self.of_customer(customer_id)
+        if standing is None or standing.code != code:
+            return False
+        self._replace(standing, replace(standing, state=state, settled_at=at, settled_by=by))
+        return True
+
+    def _replace(self, old: Hold, new: Hold) -> None:
+        self.held[self.held.index(old)] = new
+
+
+@dataclass
+class FakeSizes:
+    switch: Switch
+    held: dict[int, ListSizes] = field(default_factory=dict)
+
+    async def last(self, customer_id: int) -> ListSizes | None:
+        self.switch.reach()
+        return self.held.get(customer_id)
+
+    async def save(self, sizes: ListSizes) -> None:
+        self.switch.reach()
+        self.held[sizes.customer_id] = sizes
 
 
 class FakeLedger:
@@ -308,6 +407,8 @@ class FakeLedger:
         self.dead_letters = FakeDeadLetters(self.switch)
         self.conflicts = FakeConflicts(self.switch)
         self.runs = FakeRuns(self.switch)
+        self.holds = FakeHolds(self.switch)
+        self.sizes = FakeSizes(self.switch)
 
     @property
     def away(self) -> bool:

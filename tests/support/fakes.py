@@ -14,16 +14,19 @@ from tests.support.fake_ledger import (
     FakeConflicts,
     FakeConnections,
     FakeDeadLetters,
+    FakeHolds,
     FakeJournal,
     FakeLedger,
     FakeLinks,
     FakeOwedMarks,
     FakePolicies,
     FakeRuns,
+    FakeSizes,
 )
 from tests.support.fake_state import FakeAllowance, FakeLease, FakeLeases, FakeMemory, FakePace
-from tests.support.fake_vendors import Call, FakeAccount, FakeContacts, FakeDirectory
+from tests.support.fake_vendors import Call, FakeAccount, FakeContacts, FakeCustomers, FakeDirectory, FakeReports
 from tests.support.virtual_time import LoopClock
+from worker.parts import WorkerPorts
 
 __all__ = [
     "Call",
@@ -34,9 +37,11 @@ __all__ = [
     "FakeConflicts",
     "FakeConnections",
     "FakeContacts",
+    "FakeCustomers",
     "FakeDeadLetters",
     "FakeDelivery",
     "FakeDirectory",
+    "FakeHolds",
     "FakeJournal",
     "FakeLease",
     "FakeLeases",
@@ -46,9 +51,12 @@ __all__ = [
     "FakeOwedMarks",
     "FakePace",
     "FakePolicies",
+    "FakeReports",
     "FakeRuns",
+    "FakeSizes",
     "Published",
     "World",
+    "worker_ports",
 ]
 
 
@@ -62,9 +70,41 @@ class World:
     def __post_init__(self) -> None:
         self.broker = FakeBroker(self.clock)
         self.directory = FakeDirectory(self.clock)
+        self.reports = FakeReports(self.clock, self.directory)
         self.contacts = FakeContacts(self.clock)
+        self.customers = FakeCustomers(self.clock)
         self.account = FakeAccount(self.clock)
         self.ledger = FakeLedger()
         self.leases = FakeLeases(self.clock)
         self.pace = FakePace(self.clock, per_minute=self.per_minute)
         self.memory = FakeMemory(self.clock)
+
+
+def worker_ports(world: World) -> WorkerPorts:
+    """Everything that a worker is built from, on the fakes of one world."""
+    ledger = world.ledger
+    return WorkerPorts(
+        clock=world.clock,
+        publisher=world.broker,
+        inbox=world.broker,
+        depths=world.broker,
+        leases=world.leases,
+        pace=world.pace,
+        memory=world.memory,
+        directory=world.directory,
+        reports=world.reports,
+        contacts=world.contacts,
+        customers=world.customers,
+        account=world.account,
+        connections=ledger.connections,
+        policies=ledger.policies,
+        approvals=ledger.approvals,
+        links=ledger.links,
+        owed=ledger.owed,
+        journal=ledger.journal,
+        dead_letters=ledger.dead_letters,
+        conflicts=ledger.conflicts,
+        runs=ledger.runs,
+        holds=ledger.holds,
+        sizes=ledger.sizes,
+    )

@@ -8,17 +8,27 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.adapters.ledger import open_ledger
 from shared.domain.changes import FieldChange, Kind
 from shared.domain.messages import DeadLettered, Lane, Reason, UsersTouched, encode
-from shared.domain.records import Approval, Connection, ConnectionStatus, JournalEntry, Link, Run
+from shared.domain.records import (
+    Approval,
+    Connection,
+    ConnectionStatus,
+    HeldRow,
+    Hold,
+    JournalEntry,
+    Link,
+    Run,
+)
 from tests.support.clock import START
 
 CUSTOMER = 4711
 TENANT = "11111111-2222-3333-4444-555555555555"
 RENAMED = FieldChange("name", "Anna Muller", "Anna Müller", Kind.PROFILE, "Entra says so")
+CLEARED = FieldChange("azure_license", "Microsoft 365 Business Basic", "", Kind.OWNED, "No licence is assigned")
 
 
 def a_connection(customer_id: int = CUSTOMER, **changes: object) -> Connection:
@@ -73,6 +83,23 @@ def a_letter(letter_id: str = "letter-1", *, body: bytes | None = None, last_see
 
 def a_run(run_id: str = "run-1", *, started_at: datetime = START, customer_id: int = CUSTOMER) -> Run:
     return Run(run_id, customer_id, Reason.RECONCILE, 3, started_at)
+
+
+def a_hold(code: str = "c0ffee01", customer_id: int = CUSTOMER, **changes: object) -> Hold:
+    values: dict[str, object] = {
+        "customer_id": customer_id,
+        "code": code,
+        "run_id": "run-1",
+        "brakes": {"clears": (4, 3), "identity": (9, 5)},
+        "rows": (
+            HeldRow("anna", "Anna Müller", 7, "d1", (CLEARED, RENAMED)),
+            HeldRow("bert", "Bert", None, "d2", (RENAMED,)),
+        ),
+        "detail": "4 licences would be cleared",
+        "held_at": START,
+        "expires_at": START + timedelta(hours=72),
+    }
+    return Hold(**(values | changes))  # type: ignore[arg-type]  # a test's own override
 
 
 async def _journal_and_wait(address: str) -> None:

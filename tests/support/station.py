@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
-from shared.domain.contact import Contact
+from shared.domain.contact import Contact, Customer
 from shared.domain.messages import Lane, Reason, UsersTouched
 from shared.domain.outcome import Outcome
 from shared.domain.records import Connection, ConnectionStatus, Link
 from shared.domain.user import DirectoryUser
 from tests.support.clock import START
-from tests.support.fakes import World
+from tests.support.fakes import World, worker_ports
 from worker.consumer import Consumer
 from worker.look import cause_of
 from worker.parts import LookReport, WorkerPorts, WorkerSettings
@@ -52,27 +52,7 @@ class Station:
 
     @property
     def ports(self) -> WorkerPorts:
-        world, ledger = self.world, self.world.ledger
-        return WorkerPorts(
-            clock=world.clock,
-            publisher=world.broker,
-            inbox=world.broker,
-            leases=world.leases,
-            pace=world.pace,
-            memory=world.memory,
-            directory=world.directory,
-            contacts=world.contacts,
-            account=world.account,
-            connections=ledger.connections,
-            policies=ledger.policies,
-            approvals=ledger.approvals,
-            links=ledger.links,
-            owed=ledger.owed,
-            journal=ledger.journal,
-            dead_letters=ledger.dead_letters,
-            conflicts=ledger.conflicts,
-            runs=ledger.runs,
-        )
+        return worker_ports(self.world)
 
     def connect(
         self,
@@ -82,6 +62,7 @@ class Station:
     ) -> None:
         connection = Connection(customer_id, f"Customer {customer_id}", tenant_id, status, START, START)
         self.world.ledger.connections.held[customer_id] = connection
+        self.world.customers.put(Customer(customer_id, connection.customer_name))
 
     def hire(self, user: DirectoryUser, tenant_id: str = TENANT) -> DirectoryUser:
         self.world.directory.put(tenant_id, user)

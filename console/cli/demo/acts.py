@@ -1,7 +1,7 @@
-"""The acts of the demo: preview and approval, the first sync, people change, the reckoning.
+"""The acts of the demo: preview and approval, the first sync, people change, the night, the reckoning.
 
 Everything goes through `console.operations`, as the commands do; what Syncro holds is judged from the simulated
-Syncro's own store. Next: `people.py` (what happens), `arrival.py` (when it has arrived).
+Syncro's own store. Next: `people.py` (what happens), `arrival.py` (when it has arrived), `night.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from console import operations
 from console.cli.demo.arrival import Arrival, Expected, arrival, until, value_of
+from console.cli.demo.night import Night, play_night
 from console.cli.demo.people import CHANGES, HIRES, Administrator, Change, Hire, Subject, open_administrator
 from console.cli.demo.stage import Stage
 from console.cli.demo.summary import Summary
@@ -38,7 +39,8 @@ class Performance:
         self._shown: list[ShownPreview] = []
         self._arrivals: list[Arrival] = []
         self._wrong: list[str] = []
-        self._live_from = 0
+        self._live_from, self._live_until = 0, 0
+        self._night: Night | None = None
 
     # --- act one: what would be written, approved ------------------------------------------------------------------
 
@@ -139,7 +141,15 @@ class Performance:
         person = next(one for one in company.people if one.upn == upn)
         return Subject(company.tenant_id, person.id, upn)
 
-    # --- act three: the reckoning ----------------------------------------------------------------------------------
+    # --- act three: the night -------------------------------------------------------------------------------------
+
+    async def night(self) -> None:
+        """A full sync of all three customers."""
+        self._live_until = len(self._stage.looks)
+        self._night = await play_night(self._stage)
+        self._wrong += self._night.wrong
+
+    # --- act four: the reckoning ----------------------------------------------------------------------------------
 
     async def summarise(self) -> Summary:
         """A fresh full plan must ask for nothing any more."""
@@ -156,7 +166,8 @@ class Performance:
             conflicts=sum(isinstance(plan, Conflict) for plan in plans),
             dead_letters=len(await operations.letters(ports)),
             arrivals=self._arrivals,
-            looks=self._stage.looks[self._live_from :],
+            looks=self._stage.looks[self._live_from : self._live_until],
+            night=self._night,
             world=self._stage.world,
             wrong=self._wrong,
         )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.cli.demo.arrival import Arrival
+from console.cli.demo.night import Night
 from console.cli.output import print_table, say
 from console.cli.run import LookReport
 from sandbox.world import World
@@ -34,6 +35,7 @@ class Summary:
     looks: Sequence[LookReport]  # of the live changes alone
     world: World
     wrong: Sequence[str]
+    night: Night | None
 
     @property
     def as_planned(self) -> bool:
@@ -70,6 +72,7 @@ class Summary:
             "dead_letters": self.dead_letters,
             "live": self.live(),
             "syncro": self.syncro(),
+            "nightly": self.night.document() if self.night else None,
         }
 
 
@@ -93,6 +96,15 @@ def show_summary(summary: Summary) -> None:
         ("writes per changed contact", syncro["writes_per_change"]),
         ("calls per changed contact", syncro["calls_per_change"]),
     ]
+    if summary.night is not None:
+        rows += [
+            ("full sync: users planned", summary.night.planned),
+            (
+                "full sync: Syncro writes, and right after it",
+                f"{summary.night.writes_first}, {summary.night.writes_second}",
+            ),
+            ("full sync: contacts held for a person", summary.night.held),
+        ]
     print_table("Summary", ["what", "figure"], rows, empty="")
     for sentence in summary.wrong:
         say(f"WRONG: {sentence}")

@@ -7,7 +7,7 @@ Next: `shared/adapters/graph/directory.py`, `shared/adapters/graph/subscriptions
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from shared.adapters.graph.auth import Tokens
@@ -34,6 +34,9 @@ class Call:
     expected: Collection[int] = (200,)  # statuses that the caller reads itself, all others become an error
 
 
+Fetch = Callable[[str, Call], Awaitable[Answer]]  # (tenant id, call) -> its answer
+
+
 class GraphCaller:
     """`base_url` has no path ("https://graph.microsoft.com"); paths begin behind `/v1.0`."""
 
@@ -57,11 +60,14 @@ class GraphCaller:
         """The JSON object of an expected answer. Raises Transient when it is none."""
         return _object(await self.call(tenant_id, call), call)
 
-    async def pages(self, tenant_id: str, first: Call) -> AsyncIterator[list[Json]]:
-        """The `value` of every page; next links are followed byte for byte, an empty page ends nothing."""
+    async def pages(self, tenant_id: str, first: Call, fetch: Fetch | None = None) -> AsyncIterator[list[Json]]:
+        """The `value` of every page; next links are followed byte for byte, an empty page ends nothing.
+
+        `fetch` takes the place of `call` for one that waits between pages.
+        """
         call, links = first, set[str]()
         while len(links) < MOST_PAGES:
-            body = await self.read(tenant_id, call)
+            body = _object(await (fetch or self.call)(tenant_id, call), call)
             if not isinstance(body.get("value"), list):
                 raise unreadable(first.template)
             yield objects(body["value"])

@@ -18,6 +18,8 @@ from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Trans
 RESYNC = "resync_required"  # a delta token is void: begin a full round
 PAGE_EXPIRED = "page_token_expired"  # a listing's next link is void: begin the listing anew
 NOT_FOUND = "not_found"
+NOT_PREMIUM = "not_premium"  # asked only where the tenant's products include Entra ID P1, so it passes
+PERMISSION_MISSING = "permission_missing"
 
 # "Operation: Create; Exception: [Status Code: Unauthorized; Reason: ...]": a backend's answer inside Graph's.
 _WRAPPER = re.compile(r"Operation: \w+; Exception: \[Status Code: (\w+)")
@@ -78,7 +80,7 @@ def family(status: int, headers: Mapping[str, str], body: object, tenant: str) -
     )
     if _is_resync(fault):
         return fault.transient(RESYNC)
-    if fault.code == "directory_expiredpagetoken":
+    if fault.code == "directory_expiredpagetoken" or _is_lost_report_page(fault):
         return fault.transient(PAGE_EXPIRED)
     if fault.code == "directory_objectnotfound":  # "Unable to read the company information": a fresh object
         return fault.transient("not_replicated")
@@ -121,6 +123,11 @@ def _is_resync(fault: _Fault) -> bool:
         return True
     expired = "expired" in fault.code and "token" in fault.code and "page" not in fault.code
     return fault.status in (400, 404) and (fault.code in ("syncstatenotfound", "resyncrequired") or expired)
+
+
+def _is_lost_report_page(fault: _Fault) -> bool:
+    """The reporting service has no code for it: "Token not found: token is either invalid or expired"."""
+    return 400 <= fault.status < 500 and not fault.code and fault.says("token not found")
 
 
 def _by_status(fault: _Fault) -> SyncError:  # noqa: C901 - one line a status, a table in the only form mypy can read
@@ -192,11 +199,17 @@ def _unauthorized(fault: _Fault) -> SyncError:
     return fault.transient("not_yet_authorized")
 
 
+# The second is the reports' own; usage reports wrap a third, S2SUnauthorized, as JSON into the message.
+_PERMISSION_MISSING = frozenset({"authorization_requestdenied", "authentication_msgraphpermissionmissing"})
+
+
 def _forbidden(fault: _Fault) -> SyncError:
     if _claims_wanted(fault):
         return fault.tenant_stops("conditional_access")
-    if fault.code == "authorization_requestdenied":
-        return fault.tenant_stops("permission_missing")
+    if fault.code == "authentication_requestfromnonpremiumtenantorb2ctenant":
+        return fault.transient(NOT_PREMIUM)
+    if fault.code in _PERMISSION_MISSING or fault.says("s2sunauthorized"):
+        return fault.tenant_stops(PERMISSION_MISSING)
     if fault.says("quota", "limit", "exceed"):
         return fault.permanent("quota")
     if fault.code == "extensionerror":  # a backend's own 403 was an intermittent fault of the service

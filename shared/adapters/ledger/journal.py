@@ -1,4 +1,4 @@
-"""Every write to a contact, before it is sent: what was there, what was sent, why, and how it ended.
+"""Every write to a contact or a customer, before it is sent: what was there, what was sent, why, and how it ended.
 
 An entry is one durable statement, and so is its end. Entries are never changed otherwise and never deleted here.
 Next: `dead_letters.py`.
@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, or_, select, update
 
 from shared.adapters.ledger.database import Database
+from shared.adapters.ledger.field_changes import given_back, kept
 from shared.adapters.ledger.schema import journal
-from shared.domain.changes import FieldChange, Kind
 from shared.domain.errors import Permanent
 from shared.domain.messages import Reason
 from shared.domain.records import JournalEntry, WriteState
@@ -76,6 +76,17 @@ class SqlJournal:
             statement = statement.where(journal.c.user_id == user_id)
         return {row.contact_id: row.user_id for row in await self._database.rows(statement)}
 
+    async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
+        """Newest first."""
+        is_outside = journal.c.run_id.is_(None)
+        statement = (
+            select(journal)
+            .where(journal.c.customer_id == customer_id, journal.c.intended_at >= since)
+            .where(is_outside if or_in is None else or_(is_outside, journal.c.run_id == or_in))
+            .order_by(journal.c.id.desc())
+        )
+        return [_entry(row) for row in await self._database.rows(statement)]
+
 
 def _newest(limit: int) -> Select[Any]:
     return select(journal).order_by(journal.c.id.desc()).limit(limit)
@@ -87,10 +98,7 @@ def _values(entry: JournalEntry) -> dict[str, object]:
         "user_id": entry.user_id,
         "contact_id": entry.contact_id,
         "action": entry.action,
-        "changes": [
-            {"field": c.field, "before": c.before, "after": c.after, "kind": c.kind.value, "why": c.why}
-            for c in entry.changes
-        ],
+        "changes": kept(entry.changes),
         "cause": entry.cause.value,
         "trace_id": entry.trace_id,
         "run_id": entry.run_id,
@@ -107,7 +115,7 @@ def _entry(row: Row[Any]) -> JournalEntry:
         user_id=row.user_id,
         contact_id=row.contact_id,
         action=row.action,
-        changes=tuple(_change(kept) for kept in row.changes),
+        changes=given_back(row.changes),
         cause=Reason(row.cause),
         trace_id=row.trace_id,
         intended_at=row.intended_at,
@@ -116,10 +124,4 @@ def _entry(row: Row[Any]) -> JournalEntry:
         settled_at=row.settled_at,
         unstuck=tuple(row.unstuck),
         id=row.id,
-    )
-
-
-def _change(kept: dict[str, str]) -> FieldChange:
-    return FieldChange(
-        field=kept["field"], before=kept["before"], after=kept["after"], kind=Kind(kept["kind"]), why=kept["why"]
     )

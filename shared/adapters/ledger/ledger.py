@@ -1,4 +1,4 @@
-"""Opens the ledger: one address in, nine ports over one engine out, the schema brought up to date on the way.
+"""Opens the ledger: one address in, eleven ports over one engine out, the schema brought up to date on the way.
 
 Knows no SQL and decides nothing. It refuses an address that it does not know and a schema newer than this program.
 Next: `opening.py`, `engines.py` (what differs between SQLite and PostgreSQL), then `database.py`.
@@ -19,23 +19,28 @@ from shared.adapters.ledger.database import Database
 from shared.adapters.ledger.dead_letters import SqlDeadLetters
 from shared.adapters.ledger.engines import PATIENCE, open_engines
 from shared.adapters.ledger.failures import our_errors
+from shared.adapters.ledger.holds import SqlHolds
 from shared.adapters.ledger.journal import SqlJournal
 from shared.adapters.ledger.links import SqlLinks
 from shared.adapters.ledger.opening import Opening
 from shared.adapters.ledger.owed import SqlOwedMarks
 from shared.adapters.ledger.policies import SqlPolicies
 from shared.adapters.ledger.runs import SqlRuns
+from shared.adapters.ledger.sizes import SqlSizes
 from shared.adapters.ledger.target import PostgresTarget, target_of
+from shared.domain.policy import SyncPolicy
 from shared.ports import (
     Approvals,
     Conflicts,
     Connections,
     DeadLetters,
+    Holds,
     Journal,
     Links,
     OwedMarks,
     Policies,
     Runs,
+    Sizes,
 )
 
 
@@ -56,11 +61,15 @@ class Ledger:
     dead_letters: DeadLetters
     conflicts: Conflicts
     runs: Runs
+    holds: Holds
+    sizes: Sizes
     probe: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
-async def open_ledger(url: str, *, patience: float = PATIENCE, lazy: bool = False) -> AsyncIterator[Ledger]:
+async def open_ledger(
+    url: str, *, patience: float = PATIENCE, lazy: bool = False, rules: SyncPolicy | None = None
+) -> AsyncIterator[Ledger]:
     """The ledger at `embedded:PATH`, `embedded::memory:` or `postgresql://...`; closed with the context.
 
     `patience`: seconds to wait for a lock or a connection before giving up with Transient. Raises Permanent
@@ -68,6 +77,7 @@ async def open_ledger(url: str, *, patience: float = PATIENCE, lazy: bool = Fals
     "ledger_unreadable" for a file that is no ledger; Transient when the database cannot be reached.
     `lazy`: a server need not be there yet. Only the address is looked at; every call opens what is not open, and raises
     Transient until that works. A file is no server: there a failure at the start is a wrong setting.
+    `rules`: those of customers that have none of their own.
     """
     target = target_of(url)
     opening = Opening(target)
@@ -78,17 +88,17 @@ async def open_ledger(url: str, *, patience: float = PATIENCE, lazy: bool = Fals
         stack.push_async_callback(opening.aclose)
         if not (lazy and isinstance(target, PostgresTarget)):
             await opening.complete()
-        yield _over(Database(engines, patience=patience, opened=opening.need), opening)
+        yield _over(Database(engines, patience=patience, opened=opening.need), opening, rules or SyncPolicy())
 
 
-def _over(database: Database, opening: Opening) -> Ledger:
+def _over(database: Database, opening: Opening, rules: SyncPolicy) -> Ledger:
     async def probe() -> None:
         await opening.complete()
         await database.row(select(literal(1)))
 
     return Ledger(
         connections=SqlConnections(database),
-        policies=SqlPolicies(database),
+        policies=SqlPolicies(database, rules),
         approvals=SqlApprovals(database),
         links=SqlLinks(database),
         owed=SqlOwedMarks(database),
@@ -96,5 +106,7 @@ def _over(database: Database, opening: Opening) -> Ledger:
         dead_letters=SqlDeadLetters(database),
         conflicts=SqlConflicts(database),
         runs=SqlRuns(database),
+        holds=SqlHolds(database),
+        sizes=SqlSizes(database),
         probe=probe,
     )

@@ -1,7 +1,7 @@
 """Each customer's rules, whole, as one document.
 
-Gives the default policy when none was saved; refuses a document that this release cannot read rather than guess
-(a guessed rule could write or clear what somebody forbade). Next: `approvals.py`.
+Gives the deployment's own rules when none were saved; refuses a document that this release cannot read rather than
+guess (a guessed rule could write or clear what somebody forbade). Next: `approvals.py`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from shared.domain.policy import SyncPolicy
 
 
 class SqlPolicies:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rules: SyncPolicy) -> None:
         self._database = database
+        self._rules = rules
 
     async def policy(self, customer_id: int) -> SyncPolicy:
         """Raises Permanent "policy_unreadable" for rules that a newer release saved."""
         row = await self._database.row(select(policies.c.policy).where(policies.c.customer_id == customer_id))
         if row is None:
-            return SyncPolicy()
+            return self._rules
         try:
             return SyncPolicy.model_validate(row.policy)
         except ValidationError:

@@ -1,8 +1,8 @@
 """All tables of the ledger. What people decided and what we did; ids, times, and the values written to contacts.
 
-Constraints guard what must never be broken by a race: one open proposal per customer, one contact per user and one
-user per contact in a customer. The schema of a running ledger comes from `migrations/`, never from here; a test
-holds both together. Next: `migrations/versions/`.
+Constraints guard what must never be broken by a race: one open proposal and one open hold per customer,
+one contact per user and one user per contact in a customer. The schema of a running ledger comes from `migrations/`,
+never from here; a test holds both together. Next: `migrations/versions/`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -64,6 +65,11 @@ def _serial() -> Column[int]:
 
 def _customer_key() -> Column[int]:
     return Column("customer_id", BigInteger, primary_key=True, autoincrement=False)
+
+
+def _count(name: str) -> Column[int]:
+    """A number that the release before does not know."""
+    return Column(name, Integer, nullable=False, server_default=text("0"))
 
 
 connections = Table(
@@ -150,6 +156,7 @@ journal = Table(
     Column("unstuck", JSON, nullable=False),
     Index("ix_journal_customer_id_id", "customer_id", "id"),
     Index("ix_journal_user_id_id", "user_id", "id"),
+    Index("ix_journal_customer_id_intended_at", "customer_id", "intended_at"),
     sqlite_autoincrement=True,
 )
 Index(  # few among many: a full pass asks for all of a customer's
@@ -197,10 +204,19 @@ runs = Table(
     Column("planned", Integer, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
+    Column("state", String(16), nullable=False, server_default="working"),
+    Column("is_full", Boolean, nullable=False, server_default=false()),  # `full` is a word of SQL
+    _count("considered"),
+    _count("held"),
+    _count("graph_calls"),
+    _count("syncro_calls"),  # these two: the pass's own, without its looks
+    _count("writes"),
+    Column("notes", JSON(none_as_null=True)),
     Index("ix_runs_customer_id_started_at", "customer_id", "started_at"),
     Index("ix_runs_started_at", "started_at"),
+    # the schedule asks for every customer's newest, and finds the answer in here alone
+    Index("ix_runs_full", "is_full", "customer_id", "state", "started_at"),
 )
-
 # No foreign key to runs: an outcome may come for a run that a restored ledger does not know, and must not fail.
 run_outcomes = Table(
     "run_outcomes",
@@ -208,5 +224,36 @@ run_outcomes = Table(
     Column("run_id", String(64), primary_key=True),
     Column("user_id", String(64), primary_key=True),
     Column("outcome", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    _count("calls"),
+    _count("writes"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    _serial(),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("code", String(64), nullable=False, index=True),
+    Column("run_id", String(64)),
+    Column("brakes", JSON, nullable=False),
+    Column("rows", JSON, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("settled_at", UtcDateTime),
+    Column("settled_by", Text),
+    sqlite_autoincrement=True,
+)
+OPEN_HOLD = text("state = 'open'")  # word for word as in the index: PostgreSQL finds the index by it
+Index("uq_holds_open", holds.c.customer_id, unique=True, sqlite_where=OPEN_HOLD, postgresql_where=OPEN_HOLD)
+
+list_sizes = Table(
+    "list_sizes",
+    metadata,
+    _customer_key(),
+    Column("users", Integer, nullable=False),
+    Column("contacts", Integer, nullable=False),
     Column("at", UtcDateTime, nullable=False),
 )

@@ -14,6 +14,7 @@ from shared.domain.errors import Permanent, SyncError
 from shared.ports import Allowance, Pace
 
 _log = structlog.get_logger(__name__)
+_LARGEST = 64 * 1024 * 1024  # bytes of an answer: that of a customer holds all its contacts
 
 
 class SyncroCaller:
@@ -52,6 +53,7 @@ class SyncroCaller:
             self._headers,
             body,
             repeatable=effect is Effect.READ,
+            largest=_LARGEST,
         )
         await allowance.spend()
         answer = await self._http.send(request)

@@ -1,7 +1,8 @@
-"""Customers (organizations) of the Syncro account. Satisfies `shared.ports.Customers`; nothing is written here.
+"""Customers (organizations) of the Syncro account: listing, get, custom fields. Satisfies `shared.ports.Customers`.
 
 A limited token sees fewer customers without any sign of it: a customer that is missing here is never a deleted one.
-Next: `console/operations.py`.
+The answer of a write is compared with what was sent, because Syncro drops what it does not know without a word.
+Next: `worker/totals.py`, `console/operations/customers.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from shared.adapters.http import HttpClient
 from shared.adapters.syncro.caller import SyncroCaller
 from shared.adapters.syncro.errors import Effect, unreadable
 from shared.adapters.syncro.listing import whole_listing
-from shared.adapters.syncro.wire import customer
+from shared.adapters.syncro.wire import customer, customer_replacement, unstuck
+from shared.domain.changes import FieldChange
 from shared.domain.contact import Customer
-from shared.ports import Allowance, Pace
+from shared.ports import Allowance, CustomerWritten, Pace
+
+_ONE = "/customers/{id}"
 
 
 class SyncroCustomers:
@@ -24,16 +28,23 @@ class SyncroCustomers:
     async def listing(self, allowance: Allowance) -> Sequence[Customer]:
         """All customers the token may see, disabled ones included and marked. Spends one call a page."""
         rows = await whole_listing(self._caller, allowance, "/customers?include_disabled=true", "customers")
-        return [_customer(row) for row in rows]
+        return [_customer(row, Effect.READ) for row in rows]
 
     async def get(self, allowance: Allowance, customer_id: int) -> Customer | None:
         """One customer, None for Syncro's own 404."""
-        body = await self._caller.find(allowance, f"/customers/{customer_id}", "/customers/{id}")
-        return None if body is None else _customer(body)
+        body = await self._caller.find(allowance, f"/customers/{customer_id}", _ONE)
+        return None if body is None else _customer(body, Effect.READ)
+
+    async def update(self, allowance: Allowance, fresh: Customer, changes: Sequence[FieldChange]) -> CustomerWritten:
+        """One PUT of custom fields over `fresh`, read right before. Raises Ambiguous when the answer is lost."""
+        sent = customer_replacement(fresh, changes)
+        body = await self._caller.write(allowance, "PUT", f"/customers/{fresh.id}", _ONE, sent)
+        answer = _customer(body, Effect.WRITE)
+        return CustomerWritten(answer, unstuck(answer, changes))
 
 
-def _customer(body: object) -> Customer:
+def _customer(body: object, effect: Effect) -> Customer:
     found = customer(body)
     if found is None:
-        raise unreadable(Effect.READ, "an answer holds no customer")
+        raise unreadable(effect, "an answer holds no customer")
     return found

@@ -89,7 +89,12 @@ def replacement(fresh: Contact, changes: Sequence[FieldChange]) -> dict[str, obj
     return {"name": fresh.name, **plain, "properties": {**fresh.properties, **properties}}
 
 
-def unstuck(answer: Contact, changes: Sequence[FieldChange]) -> tuple[str, ...]:
+def customer_replacement(fresh: Customer, changes: Sequence[FieldChange]) -> dict[str, object]:
+    """The body of a PUT: custom fields alone, all of them. Syncro requires nothing else, and nothing else is ours."""
+    return {"properties": {**fresh.properties, **{change.field: change.after for change in changes}}}
+
+
+def unstuck(answer: Contact | Customer, changes: Sequence[FieldChange]) -> tuple[str, ...]:
     """The fields whose value in the answer is not the one that was sent."""
     return tuple(change.field for change in changes if not same(change.field, answer.value(change.field), change.after))
 

@@ -18,9 +18,9 @@ from shared.adapters.ledger.target import target_of
 from shared.domain.changes import Conflict, ConflictReason
 from shared.domain.errors import Permanent
 from shared.domain.policy import SyncPolicy
-from shared.domain.records import ConnectionStatus, WriteState
+from shared.domain.records import ConnectionStatus, HoldState, ListSizes, WriteState
 from tests.support.clock import START
-from tests.support.ledger import CUSTOMER, a_connection, a_letter, a_link, a_proposal, a_run, an_entry
+from tests.support.ledger import CUSTOMER, a_connection, a_hold, a_letter, a_link, a_proposal, a_run, an_entry
 
 CONTENT = dict[str, list[tuple[object, ...]]]
 
@@ -40,7 +40,10 @@ async def fill(ledger: Ledger) -> None:
     await ledger.dead_letters.record(a_letter(body=b"\x00\xff not a message"))
     await ledger.conflicts.open(Conflict("dora", CUSTOMER, ConflictReason.SEVERAL_USERS, ()), START)
     await ledger.runs.start(a_run())
-    await ledger.runs.outcome("run-1", "anna", "update", START)
+    await ledger.runs.outcome("run-1", "anna", "update", START, calls=2, writes=1)
+    await ledger.holds.open(a_hold("first"))
+    await ledger.holds.open(a_hold("second"))
+    await ledger.sizes.save(ListSizes(CUSTOMER, 40, 38, START))
 
 
 async def content(url: str) -> CONTENT:
@@ -70,11 +73,17 @@ async def test_copied_ledger_counts_on_where_the_other_stopped(tmp_path: Path, p
     first, there = f"embedded:{tmp_path / 'first.db'}", postgres_server.fresh_url()
     async with open_ledger(first) as ledger:
         last = [await ledger.journal.intend(an_entry()) for _ in range(3)][-1]
+        await ledger.holds.open(a_hold("first"))
         await ledger.owed.mark(CUSTOMER, "paused", START)
     await copy_ledger(first, there)
     async with open_ledger(there) as ledger:
         assert await ledger.journal.intend(an_entry()) == last + 1
         assert await ledger.owed.mark(CUSTOMER, "paused", START) == 2
+        await ledger.holds.open(a_hold("second"))
+        assert [(hold.code, hold.state) for hold in await ledger.holds.list(state=None)] == [
+            ("second", HoldState.OPEN),
+            ("first", HoldState.LIFTED),
+        ]
 
 
 async def test_target_that_holds_anything_is_refused_and_left_alone(

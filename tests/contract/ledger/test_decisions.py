@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from shared.adapters.ledger import Ledger
+from shared.adapters.ledger import Ledger, open_ledger
 from shared.domain.errors import Permanent
 from shared.domain.policy import Authority, CreateScope, CustomMapping, FieldNames, SkuLabel, SyncPolicy
 from shared.domain.records import Approval, ConnectionStatus
@@ -70,6 +70,15 @@ async def test_moment_without_a_zone_is_refused(ledger: Ledger) -> None:
 async def test_must_give_the_default_policy_when_none_was_saved(ledger: Ledger) -> None:
     """must: give the default policy when none was saved"""
     assert await ledger.policies.policy(CUSTOMER) == SyncPolicy()
+
+
+async def test_take_the_deployments_own_rules_for_the_default(ledger_url: str) -> None:
+    """may: take the deployment's own rules for the default"""
+    rules = SyncPolicy(extra_skus=(SkuLabel(sku_id="sku", label="Kiosk", rank=1),))
+    async with open_ledger(ledger_url, rules=rules) as ledger:
+        assert await ledger.policies.policy(CUSTOMER) == rules
+        await ledger.policies.save_policy(CUSTOMER, SyncPolicy())
+        assert await ledger.policies.policy(CUSTOMER) == SyncPolicy()
 
 
 async def test_policy_comes_back_whole(ledger: Ledger) -> None:

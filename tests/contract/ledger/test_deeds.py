@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,10 +14,11 @@ from shared.domain.errors import Permanent
 from shared.domain.messages import (
     Lane,
     LifecycleEvent,
+    Reason,
     SubscriptionTouched,
     encode,
 )
-from shared.domain.records import OpenConflict, Owed, WriteState
+from shared.domain.records import LastFull, OpenConflict, Owed, RunState, WriteState
 from tests.support.clock import START
 from tests.support.ledger import CUSTOMER, TENANT, a_letter, a_run, an_entry
 
@@ -162,6 +163,45 @@ async def test_entries_of_a_customer_and_of_a_user(ledger: Ledger) -> None:
     assert [e.id for e in await ledger.journal.entries(customer_id=CUSTOMER, user_id="anna")] == [ours]
 
 
+async def test_must_give_all_entries_outside_runs(ledger: Ledger) -> None:
+    """must: give all entries intended at `since` or later that belong to no run, or to the run `or_in`"""
+
+    async def intend(run_id: str | None, intended_at: datetime, customer_id: int = CUSTOMER) -> int:
+        entry = replace(an_entry(customer_id=customer_id), run_id=run_id, intended_at=intended_at)
+        return await ledger.journal.intend(entry)
+
+    await intend(None, START - timedelta(microseconds=1))
+    await intend("mine", START - timedelta(microseconds=1))
+    at_once, ours, later = await intend(None, START), await intend("mine", LATER), await intend(None, LATER)
+    await intend("another", LATER)
+    await intend(None, LATER, OTHER)
+    assert await _outside(ledger, or_in="mine") == [later, ours, at_once]
+    assert await _outside(ledger, or_in=None) == [later, at_once]
+    assert await _outside(ledger, or_in="unknown") == [later, at_once]
+
+
+async def test_entries_outside_runs_are_not_cut_off(ledger: Ledger) -> None:
+    """must: give all entries intended at `since` or later that belong to no run, or to the run `or_in`"""
+    for number in range(130):
+        await ledger.journal.intend(an_entry(f"user-{number}"))
+    assert len(await _outside(ledger, or_in=None)) == 130
+
+
+async def _outside(ledger: Ledger, or_in: str | None) -> list[int | None]:
+    return [entry.id for entry in await ledger.journal.outside_runs(CUSTOMER, START, or_in=or_in)]
+
+
+async def test_write_to_the_customer_itself_has_no_user_and_no_contact(ledger: Ledger) -> None:
+    entry = replace(an_entry("", action="customer"), contact_id=None, cause=Reason.RECONCILE, run_id="run-1")
+    entry_id = await ledger.journal.intend(entry)
+    await ledger.journal.settle(entry_id, WriteState.AMBIGUOUS, at=LATER)
+    (found,) = await ledger.journal.entries(customer_id=CUSTOMER)
+    assert (found.action, found.user_id, found.contact_id, found.state) == ("customer", "", None, WriteState.AMBIGUOUS)
+    assert await ledger.journal.entries(user_id="") == [found]
+    assert await ledger.journal.open_creation(CUSTOMER, "") is None
+    assert await ledger.journal.created(CUSTOMER) == {}
+
+
 def _id(entry: object) -> object:
     return getattr(entry, "id", None)
 
@@ -278,15 +318,39 @@ async def test_run_comes_back(ledger: Ledger) -> None:
     assert await ledger.runs.get("unknown") is None
 
 
-async def test_run_started_again_goes_on(ledger: Ledger) -> None:
-    await ledger.runs.start(a_run())
-    await ledger.runs.outcome("run-1", "anna", "Synced", START)
-    await ledger.runs.start(replace(a_run(started_at=LATER), planned=9))
-    assert await ledger.runs.get("run-1") == replace(a_run(), planned=9, outcomes={"Synced": 1})
+async def test_run_comes_back_with_all_it_knows(ledger: Ledger) -> None:
+    run = replace(
+        a_run(),
+        finished_at=LATER,
+        state=RunState.HALTED,
+        full=True,
+        considered=40,
+        held=2,
+        graph_calls=6,
+        syncro_calls=3,
+        writes=1,
+        notes=("The users' last activity is unknown: “P1” is missing.", "2 guests"),
+    )
+    await ledger.runs.start(run)
+    assert await ledger.runs.get("run-1") == run
+    assert await ledger.runs.recent(CUSTOMER) == [run]
+
+
+async def test_must_take_over_everything_but_the_start_and_the_outcomes(ledger: Ledger) -> None:
+    """must: started again, take over everything but the time it started and its outcomes"""
+    await ledger.runs.start(replace(a_run(), state=RunState.READING, full=True, notes=("first",)))
+    await ledger.runs.outcome("run-1", "anna", "Synced", START, calls=2, writes=1)
+    again = replace(
+        a_run(started_at=LATER), planned=9, considered=12, held=1, graph_calls=5, syncro_calls=4, notes=("second",)
+    )
+    await ledger.runs.start(replace(again, outcomes={"Ignored": 7}))
+    assert await ledger.runs.get("run-1") == replace(
+        again, started_at=START, outcomes={"Synced": 1}, syncro_calls=4 + 2, writes=1
+    )
 
 
 async def test_must_keep_one_outcome_per_user_the_newest(ledger: Ledger) -> None:
-    """must: keep one outcome per user, the newest"""
+    """must: keep one outcome per user, the newest, and add up calls and writes of all of them"""
     await ledger.runs.start(a_run())
     await ledger.runs.outcome("run-1", "anna", "Failed", START)
     await ledger.runs.outcome("run-1", "anna", "Synced", LATER)
@@ -299,11 +363,74 @@ async def test_must_keep_one_outcome_per_user_the_newest(ledger: Ledger) -> None
     assert run.outcomes == {"Synced": 2, "Held": 1}
 
 
-async def test_finished_run_says_when(ledger: Ledger) -> None:
+async def test_must_add_up_calls_and_writes_of_all_outcomes(ledger: Ledger) -> None:
+    """must: keep one outcome per user, the newest, and add up calls and writes of all of them"""
+    await ledger.runs.start(replace(a_run(), syncro_calls=3, writes=1))
+    await ledger.runs.outcome("run-1", "anna", "Synced", LATER, calls=2, writes=1)
+    await ledger.runs.outcome("run-1", "anna", "Failed", START, calls=4)  # an earlier try, noted later
+    await ledger.runs.outcome("run-1", "bert", "Synced", LATER, calls=2, writes=1)
+    await ledger.runs.outcome("run-1", "carl", "Excluded", LATER)
+    await ledger.runs.outcome("run-2", "carl", "Synced", LATER, calls=50, writes=50)
+    run = await ledger.runs.get("run-1")
+    assert run is not None
+    assert (dict(run.outcomes), run.syncro_calls, run.writes) == ({"Synced": 2, "Excluded": 1}, 3 + 8, 1 + 2)
+    assert await ledger.runs.recent() == [run]
+
+
+async def test_outcomes_at_once_all_count(ledger: Ledger) -> None:
     await ledger.runs.start(a_run())
+    noted = (ledger.runs.outcome("run-1", "anna", "Synced", LATER, calls=2, writes=1) for _ in range(20))
+    await asyncio.gather(*noted)
+    run = await ledger.runs.get("run-1")
+    assert run is not None
+    assert (dict(run.outcomes), run.syncro_calls, run.writes) == ({"Synced": 1}, 40, 20)
+
+
+@pytest.mark.parametrize("state", [RunState.DONE, RunState.HALTED, RunState.FAILED])
+async def test_finished_run_says_when_and_how(ledger: Ledger, state: RunState) -> None:
+    await ledger.runs.start(a_run())
+    await ledger.runs.finish("run-1", LATER, state)
+    await ledger.runs.finish("unknown", LATER, state)
+    assert await ledger.runs.get("run-1") == replace(a_run(), finished_at=LATER, state=state)
+
+
+@pytest.mark.parametrize("state", [RunState.HALTED, RunState.FAILED])
+async def test_must_never_turn_a_halted_or_failed_run_into_one_that_is_done(ledger: Ledger, state: RunState) -> None:
+    """must: never turn a run that was halted or failed into one that is done"""
+    await ledger.runs.start(a_run())
+    await ledger.runs.finish("run-1", START, state)
     await ledger.runs.finish("run-1", LATER)
-    await ledger.runs.finish("unknown", LATER)
-    assert await ledger.runs.get("run-1") == replace(a_run(), finished_at=LATER)
+    assert await ledger.runs.get("run-1") == replace(a_run(), finished_at=START, state=state)
+
+
+async def test_must_leave_out_runs_that_are_still_reading_or_that_failed(ledger: Ledger) -> None:
+    """Customer id -> its newest full runs. must: leave out runs that are still reading or that failed"""
+    hours = [START + timedelta(hours=hour) for hour in range(6)]
+    for hour, state in enumerate(
+        (RunState.DONE, RunState.DONE, RunState.HALTED, RunState.WORKING, RunState.READING, RunState.FAILED)
+    ):
+        await _run(ledger, f"run-{hour}", hours[hour], state)
+    await _run(ledger, "one-user", hours[5], RunState.DONE, full=False)
+    await _run(ledger, "halted", hours[2], RunState.HALTED, customer_id=OTHER)
+    await _run(ledger, "reading", hours[0], RunState.READING, customer_id=OTHER + 1)
+    assert await ledger.runs.full() == {CUSTOMER: LastFull(hours[3], hours[1]), OTHER: LastFull(hours[2], None)}
+
+
+async def test_no_customer_ran_yet(ledger: Ledger) -> None:
+    assert await ledger.runs.full() == {}
+
+
+async def _run(
+    ledger: Ledger,
+    run_id: str,
+    started_at: datetime,
+    state: RunState,
+    *,
+    full: bool = True,
+    customer_id: int = CUSTOMER,
+) -> None:
+    run = a_run(run_id, started_at=started_at, customer_id=customer_id)
+    await ledger.runs.start(replace(run, state=state, full=full))
 
 
 async def test_recent_runs_newest_first(ledger: Ledger) -> None:

@@ -186,6 +186,20 @@ async def test_customers_and_the_account(vendors: Vendors) -> None:
     assert await vendors.account.whoami(FreeAllowance()) == "sandbox"
 
 
+@pytest.mark.parametrize("on_put", ["replace", "merge"])
+async def test_an_update_of_a_customer_touches_nothing_else(vendors: Vendors, on_put: str) -> None:
+    vendors.world.syncro.switches.move({"properties_on_put": on_put})
+    fresh = await vendors.customers.get(FreeAllowance(), vendors.customer)
+    assert fresh is not None
+    sent = changes(("microsoft_secure_score", "52.5% (21 of 40)"), ("No Such Field", "x"))
+    written = await vendors.customers.update(FreeAllowance(), fresh, sent)
+    assert written.unstuck == ("No Such Field",)
+    read = await vendors.customers.get(FreeAllowance(), vendors.customer)
+    assert read == written.customer
+    assert (read.name, read.disabled) == (fresh.name, fresh.disabled)
+    assert read.properties == {**fresh.properties, "microsoft_secure_score": "52.5% (21 of 40)"}
+
+
 @pytest.mark.parametrize("text", ["failed_to_authenticate", "other_text"])
 async def test_a_wrong_token(vendors: Vendors, text: str) -> None:
     vendors.world.syncro.switches.move({"bad_token": text})

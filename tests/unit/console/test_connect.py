@@ -62,6 +62,13 @@ async def test_without_consent_nothing_is_connected(desk: Desk) -> None:
     assert not desk.world.ledger.connections.held
 
 
+async def test_a_tenant_that_does_not_exist_was_mistyped(desk: Desk) -> None:
+    desk.world.directory.failures = [StopTheLine("login", "tenant_unknown", scope=Scope.TENANT)]
+    error = await refused(desk, CUSTOMER, TENANT)
+    assert (error.exit_code, TENANT in error.message) == (2, True)
+    assert not desk.world.ledger.connections.held
+
+
 async def test_a_tenant_of_another_customer_is_refused_by_name_unless_it_is_shared(desk: Desk) -> None:
     desk.tie(8)
     error = await refused(desk, CUSTOMER, TENANT)

@@ -124,6 +124,10 @@ def test_a_long_sentence_stays_on_its_line(capsys: pytest.CaptureFixture[str], m
         (Permanent("broker", "unsupported_url", "embedded:PATH"), "Correct broker.url in the settings (ENTRA_"),
         (Permanent("ledger", "ledger_url", "write embedded:PATH"), "ENTRA_SYNCRO_LEDGER__URL"),
         (Permanent("ledger", "ledger_newer", "made by a newer version"), "see that ledger.url"),
+        (
+            Permanent("worker", "not_approved", "this customer is waiting for approval or paused"),
+            "The full sync: this customer is waiting for approval or paused. Waiting will not help",
+        ),
         (SyncError("graph", "odd"), "Microsoft Graph: odd. Waiting will not help"),
     ],
 )  # fmt: skip

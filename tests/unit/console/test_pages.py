@@ -12,9 +12,9 @@ import pytest
 
 from console.cli import output
 from console.operations import Status
-from shared.domain.records import Connection, ConnectionStatus, Owed
+from shared.domain.records import Connection, ConnectionStatus, LastFull, Owed
 from tests.support.clock import START
-from tests.support.desk import a_body, a_letter
+from tests.support.desk import a_body, a_hold, a_letter
 from tests.support.receiver import TENANT, guid
 
 Page = Callable[..., str]
@@ -51,6 +51,10 @@ def seen(**facts: Any) -> Status:
         unwritten={},
         stopped="",
         public_url="https://hooks.example.net",
+        seen_at=START,
+        holds=[],
+        last_full={},
+        notes={},
     )
     return replace(nothing, **facts)
 
@@ -90,7 +94,13 @@ def test_status_tells_whose_turn_it_is(page: Page) -> None:
     ("facts", "words"),
     [
         ({"failed_changes": 3}, "Failed changes: 3. Look at them: entra-syncro dead-letters list"),
-        ({"conflicts": 2}, "Users that wait for a person's choice: 2."),
+        ({"conflicts": 2, "choices": {34288071: 2}}, "choice: 2. Look: entra-syncro preview --customer 34288071\n"),
+        ({"conflicts": 2, "choices": {34288071: 1, 8: 1}}, "preview --customer 34288071 (then 8)\n"),
+        ({"choices": {34288071: 1}}, "yours: choose"),
+        ({"reading": [34288071], "owed": [Owed(34288071, 1, "x", START)]}, "a full sync is"),
+        ({"unwritten": {7: 1}, "holds": [a_hold()]}, "not yet written: 1. First decide about what is held (above).\n"),
+        ({"holds": [a_hold()], "rejections": {"0b9a8ac4": "Rejected before."}}, "  Rejected before.\n"),
+        ({"holds": [a_hold(customer_id=34288071, rows=0, run_id=None)]}, "yours: a full"),
         ({"unwritten": {7: 3}}, "Customer 7: approved changes not yet written: 3. If"),
         ({"unwritten": {7: 1}}, "changed since the approval: entra-syncro preview --customer 7\n"),
         ({"connections": []}, "entra-syncro customers connect"),
@@ -98,10 +108,27 @@ def test_status_tells_whose_turn_it_is(page: Page) -> None:
         ({"stopped": "token"}, "Make a new one and set syncro.api_token"),
         ({"stopped": "service_fault"}, "Nothing is written at the moment: service fault"),
         ({"public_url": ""}, "receiver.public_url is not set"),
+        ({"holds": [a_hold(customer_id=34288071, rows=12)]}, "waiting for approval: 12 contacts with cleared values"),
+        ({"holds": [a_hold(customer_id=34288071)]}, "entra-syncro runs show 0b9a8ac4"),
+        ({"holds": [a_hold(customer_id=34288071)]}, "yours: approve or"),
+        ({"holds": [a_hold(rows=0, run_id=None)]}, "gives one: entra-syncro reconcile --customer 7\n"),
+        ({"holds": [a_hold(expires_at=START)]}, "no longer valid. A full sync looks at it anew"),
+        ({"holds": [a_hold(expires_at=START, detail="Rejected by ada: no")]}, "Rejected by ada: no. A full sync"),
+        ({"notes": {34288071: ("MFA is unknown: no P1.",)}}, "no P1. (Customer 34288071 of a long name (34288071))\n"),
+        ({"last_full": {34288071: LastFull(START, START)}}, "11-24 09:00"),
+        ({"last_full": {34288071: LastFull(START, None)}}, "not complete"),
     ],
 )
 def test_status_names_the_command_for_what_it_found(page: Page, facts: dict[str, Any], words: str) -> None:
     assert words in page("console.cli.status", "status", seen(**facts))
+
+
+def test_what_reports_could_not_say_is_said_once_for_all_customers(page: Page) -> None:
+    note, other = "MFA is unknown: no P1.", "Contacts without an Entra user, left alone: 5."
+    many = [connection(number, ConnectionStatus.APPROVED) for number in range(5)]
+    shown = page("console.cli.status", "status", seen(connections=many, notes=dict.fromkeys(range(5), (note, other))))
+    assert (shown.count(note), shown.count(other)) == (1, 0)
+    assert "(2) and 2 more)\n" in shown
 
 
 def test_a_program_sees_what_was_approved_and_is_not_written(page: Page) -> None:

@@ -13,7 +13,7 @@ from console.operations import OperationError, approve, preview
 from shared.domain.contact import Contact
 from shared.domain.errors import Transient
 from shared.domain.records import ConnectionStatus
-from tests.support.desk import CUSTOMER, Desk, a_creation, an_update
+from tests.support.desk import CUSTOMER, Desk, a_creation, a_hold, an_update
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -48,6 +48,17 @@ async def test_a_preview_starts_nothing(desk: Desk) -> None:
     assert desk.status_of() is ConnectionStatus.PREVIEW
     assert not desk.passes.begun
     assert not desk.world.broker.published
+
+
+async def test_a_preview_tells_what_a_brake_holds_already(desk: Desk) -> None:
+    desk.tie(status=ConnectionStatus.APPROVED)
+    desk.passes.plans = [an_update("u0")]
+    assert (await preview(desk.ports, CUSTOMER)).waiting == ""
+    await desk.ports.holds.open(a_hold("0b9a8ac4"))
+    shown = await preview(desk.ports, CUSTOMER)
+    assert ("entra-syncro runs approve 0b9a8ac4" in shown.waiting, shown.all_waits) == (True, True)
+    desk.passes.plans = [an_update("u0"), an_update("u1")]
+    assert not (await preview(desk.ports, CUSTOMER)).all_waits
 
 
 async def test_an_unconnected_customer_is_told_how_to_connect(desk: Desk) -> None:
@@ -166,3 +177,20 @@ async def test_a_first_sync_that_cannot_start_keeps_the_approval_and_is_owed(des
     assert isinstance(caught.value.__cause__, Transient)
     assert desk.status_of() is ConnectionStatus.APPROVED
     assert CUSTOMER in desk.world.ledger.owed.held
+
+
+async def test_a_first_sync_that_was_halted_leaves_the_customer_owed(desk: Desk) -> None:
+    desk.tie()
+    shown = await preview(desk.ports, CUSTOMER)
+    desk.passes.halted = True
+    started = await approve(desk.ports, CUSTOMER, shown.preview.code, by="ada")
+    assert started.halted
+    assert CUSTOMER in desk.world.ledger.owed.held
+
+
+async def test_a_first_few_creations_are_asked_of_the_pass(desk: Desk) -> None:
+    desk.tie()
+    desk.passes.plans = [a_creation()]
+    shown = await preview(desk.ports, CUSTOMER)
+    await approve(desk.ports, CUSTOMER, shown.preview.code, by="ada", first=3)
+    assert desk.passes.asked == [(None, 3, "ada")]

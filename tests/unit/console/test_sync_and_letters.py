@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
 from console.operations import (
     OperationError,
     approve,
+    explain_user,
     letters,
     preview,
     progress,
@@ -18,14 +19,15 @@ from console.operations import (
     status,
     sync_customer,
     sync_user,
+    written_in,
 )
-from shared.domain.changes import Conflict, ConflictReason
+from shared.domain.changes import Conflict, ConflictReason, FieldChange, Kind
 from shared.domain.errors import Transient
 from shared.domain.messages import Lane, LifecycleEvent, Reason, SubscriptionTouched, encode
-from shared.domain.records import ConnectionStatus, Link, Run
+from shared.domain.records import ConnectionStatus, JournalEntry, LastFull, Link, Run, RunState
 from shared.domain.user import DirectoryUser
 from tests.support.clock import START
-from tests.support.desk import CUSTOMER, Desk, a_body, a_creation, an_update
+from tests.support.desk import CUSTOMER, Desk, a_body, a_creation, a_hold, an_update
 from tests.support.receiver import TENANT, guid
 
 
@@ -181,7 +183,23 @@ async def test_status_counts_everything_once(desk: Desk) -> None:
     seen = await status(desk.ports)
     assert (len(seen.connections), seen.waiting["live"], seen.failed_changes, seen.conflicts) == (1, 1, 1, 1)
     assert [mark.customer_id for mark in seen.owed] == [CUSTOMER]
-    assert seen.unwritten == {}
+    assert (seen.unwritten, seen.choices, seen.reading) == ({}, {CUSTOMER: 1}, [])
+
+
+@pytest.mark.parametrize(
+    ("state", "begun", "reading"),
+    [
+        (RunState.READING, START, [CUSTOMER]),
+        (RunState.WORKING, START, []),
+        (RunState.READING, START - timedelta(hours=1), []),  # killed
+    ],
+)
+async def test_status_tells_a_full_sync_that_reads(
+    desk: Desk, state: RunState, begun: datetime, reading: list[int]
+) -> None:
+    await desk.ports.runs.start(Run("r", CUSTOMER, Reason.MANUAL, 0, begun, state=state, full=True))
+    await desk.ports.runs.start(Run("one", CUSTOMER, Reason.MANUAL, 1, START))
+    assert (await status(desk.ports)).reading == reading
 
 
 async def test_status_counts_what_was_approved_and_is_not_written(desk: Desk) -> None:
@@ -194,3 +212,46 @@ async def test_status_counts_what_was_approved_and_is_not_written(desk: Desk) ->
     assert (await status(desk.ports)).unwritten == {CUSTOMER: 2}
     await desk.world.ledger.approvals.settle_row(CUSTOMER, "u1")
     assert (await status(desk.ports)).unwritten == {CUSTOMER: 1}
+
+
+async def test_status_shows_what_is_held_and_what_the_last_full_sync_could_not_know(desk: Desk) -> None:
+    desk.tie(status=ConnectionStatus.APPROVED)
+    desk.tie(8)
+    hold = a_hold()
+    await desk.ports.holds.open(hold)
+    runs = [
+        Run("old", CUSTOMER, Reason.RECONCILE, 0, START, full=True, state=RunState.DONE, notes=("Old.",)),
+        Run("full", CUSTOMER, Reason.RECONCILE, 0, START, full=True, state=RunState.DONE, notes=("MFA is unknown.",)),
+        Run("user", CUSTOMER, Reason.MANUAL, 1, START, notes=("No full sync.",)),
+        Run("halt", CUSTOMER, Reason.RECONCILE, 0, START, full=True, state=RunState.HALTED, notes=("Halted.",)),
+        Run("other", 8, Reason.RECONCILE, 0, START, full=True, notes=("Not approved.",)),
+    ]
+    for run in runs:
+        await desk.ports.runs.start(run)
+    seen = await status(desk.ports)
+    assert list(seen.holds) == [hold]
+    assert seen.last_full[CUSTOMER] == LastFull(START, START)
+    assert seen.notes == {CUSTOMER: ("MFA is unknown.",)}
+
+
+async def test_explaining_asks_as_much_as_syncing_and_writes_nothing(desk: Desk) -> None:
+    desk.tie(status=ConnectionStatus.APPROVED)
+    desk.world.directory.put(TENANT, DirectoryUser(guid(0xAB)))
+    assert await explain_user(desk.ports, CUSTOMER, guid(0xAB)) == desk.passes.explanation
+    assert not desk.world.broker.published
+    with pytest.raises(OperationError, match="knows no user"):
+        await explain_user(desk.ports, CUSTOMER, guid(0xAC))
+    with pytest.raises(OperationError, match="object id"):
+        await explain_user(desk.ports, CUSTOMER, "anna")
+    desk.tie(status=ConnectionStatus.PAUSED)
+    with pytest.raises(OperationError, match="paused"):
+        await explain_user(desk.ports, CUSTOMER, guid(0xAB))
+
+
+async def test_what_a_run_wrote_for_a_user_comes_from_the_journal(desk: Desk) -> None:
+    change = FieldChange("title", "Cook", "Chief", Kind.PROFILE, "Differs.")
+    for run_id, user in (("r", guid(1)), ("other", guid(1)), (None, guid(1)), ("r", guid(2))):
+        entry = JournalEntry(CUSTOMER, user, 5, "update", (change,), Reason.MANUAL, "t", START, run_id=run_id)
+        await desk.world.ledger.journal.intend(entry)
+    written = await written_in(desk.ports, Run("r", CUSTOMER, Reason.MANUAL, 1, START), guid(1).upper())
+    assert [(entry.run_id, entry.user_id) for entry in written] == [("r", guid(1))]

@@ -79,3 +79,10 @@ def test_covered_only_by_a_read_that_began_more_than_a_second_later(after: float
 
 def test_nothing_read_nothing_covered() -> None:
     assert not is_covered(START, None, POLICY)
+
+
+def test_a_first_window_that_no_read_could_answer_is_refused() -> None:
+    """The look comes `first_window` after its hint; before `covered_after` it would be made again and again."""
+    with pytest.raises(ValueError, match="first_window: must not be shorter than covered_after"):
+        CoalescePolicy(first_window=0.5, covered_after=1.0)
+    CoalescePolicy(first_window=1.0, covered_after=1.0)

@@ -80,7 +80,7 @@ def test_a_pass_hands_over_only_the_users_that_differ_and_its_run_ends_with_them
         assert set(message.user_ids) == {"changed", "new"}
         assert message.run_id == "run-1"
         assert {user for _, user in station.world.ledger.conflicts.held} == {"double"}
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await asyncio.sleep(10.0)
         run = await station.world.ledger.runs.get("run-1")
         assert run is not None
@@ -96,7 +96,7 @@ def test_a_second_pass_right_after_the_first_writes_nothing() -> None:
         customer(station)
         passes = FullPass(station.ports, station.settings)
         await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-1")
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await asyncio.sleep(10.0)
         written = station.world.contacts.count("update", "create")
         report = await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-2")
@@ -115,7 +115,7 @@ def test_a_second_pass_writes_nothing_where_syncro_silently_drops_a_field() -> N
         station.world.contacts.swallow = frozenset({"title", "mobile"})
         passes = FullPass(station.ports, station.settings)
         await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-1")
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await asyncio.sleep(10.0)
         assert station.world.contacts.count("update", "create") == 2
         again = await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-2")
@@ -136,7 +136,7 @@ def test_what_the_preview_planned_is_what_the_looks_write() -> None:
         )
         await station.world.ledger.approvals.approve(CUSTOMER, survey.preview.code, "ann", START)
         await passes.full_pass(CUSTOMER, reason=Reason.MANUAL, run_id="run-1")
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await asyncio.sleep(10.0)
         assert station.world.contacts.count("update", "create") == 2
         assert not station.world.ledger.approvals.rows  # every approved row was carried out, none was held
@@ -154,7 +154,7 @@ def test_an_approval_of_yesterday_holds_nobody_for_the_date_in_a_status() -> Non
         station.world.clock.ahead += timedelta(days=1)
         await approvals.approve(CUSTOMER, shown.code, "ann", station.world.clock.now())
         await passes.full_pass(CUSTOMER, reason=Reason.MANUAL, run_id="run-1")
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await asyncio.sleep(10.0)
         assert station.world.contacts.held[1].properties["azure_account_status"] == "Blocked since 2026-11-24"
 
@@ -180,7 +180,7 @@ def test_a_contact_in_step_is_linked_without_a_look() -> None:
     async def main() -> None:
         station = Station()
         station.linked(person(), 1)
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await station.send(station.hint("u1"))
             await asyncio.sleep(5.0)
         station.world.ledger.links.held.clear()
@@ -197,7 +197,7 @@ def test_a_pass_never_moves_a_link() -> None:
     async def main() -> None:
         station = Station()
         station.linked(person(), 1)
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await station.send(station.hint("u1"))
             await asyncio.sleep(5.0)
         links = station.world.ledger.links.held
@@ -218,7 +218,7 @@ def test_an_approved_row_of_somebody_in_step_ends_with_the_pass_though_a_newer_p
     async def main() -> None:
         station = Station()
         station.linked(person(), 1)
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await station.send(station.hint("u1"))
             await asyncio.sleep(5.0)
         approvals = station.world.ledger.approvals
@@ -238,7 +238,7 @@ def test_a_linked_user_that_the_listing_lacks_is_looked_at_and_known_leavers_are
         passes = FullPass(station.ports, station.settings)
         first = await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-1")
         assert first.published == 1
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await asyncio.sleep(5.0)
         assert station.world.contacts.held[1].properties["azure_account_status"].startswith("Deleted since")
         second = await passes.full_pass(CUSTOMER, reason=Reason.RECONCILE, run_id="run-2")
@@ -267,7 +267,7 @@ def test_a_customer_approved_while_owed_gets_its_pass_and_the_mark_goes() -> Non
         station = Station()
         station.hire(person())
         station.connect(status=ConnectionStatus.PREVIEW)
-        async with station.working():
+        async with station.working(Lane.LIVE, Lane.BACKFILL):
             await station.send(station.hint("u1"))
             await asyncio.sleep(5.0)
             await serve(station, [OwedPasses(station.ports, station.settings)], 60.0)
@@ -288,12 +288,12 @@ def test_a_mark_that_came_during_the_pass_stays() -> None:
         await owed.mark(CUSTOMER, "paused", START)
 
         def paused_again() -> None:
-            owed.generations[CUSTOMER] = 2
-            owed.held[CUSTOMER] = Owed(CUSTOMER, 2, "paused", START)
+            owed.generations[CUSTOMER] = 3  # the pass made a mark of its own when it began
+            owed.held[CUSTOMER] = Owed(CUSTOMER, 3, "paused", START)
 
         station.world.contacts.on_call["list"] = paused_again
         await serve(station, [OwedPasses(station.ports, station.settings)], 15.0)
-        assert owed.held[CUSTOMER].generation == 2
+        assert owed.held[CUSTOMER].generation == 3
 
     run_virtual(main())
 
@@ -308,6 +308,36 @@ def test_a_pass_that_fails_keeps_the_mark_and_is_not_tried_again_at_once() -> No
         await serve(station, [OwedPasses(station.ports, station.settings)], 650.0)
         assert CUSTOMER in station.world.ledger.owed.held
         assert len(station.world.directory.failures) == 97
+
+    run_virtual(main())
+
+
+def test_a_customer_that_is_owed_again_and_again_gets_one_pass_in_five_minutes() -> None:
+    async def main() -> None:
+        station = Station()
+        ledger = station.world.ledger
+        await ledger.owed.mark(CUSTOMER, "facts were lost", START)
+
+        def owed_again() -> None:
+            ledger.owed.generations[CUSTOMER] += 1
+            ledger.owed.held[CUSTOMER] = Owed(CUSTOMER, ledger.owed.generations[CUSTOMER], "facts were lost", START)
+
+        station.world.contacts.on_call["list"] = owed_again
+        await serve(station, [OwedPasses(station.ports, station.settings)], 595.0)
+        assert len(ledger.runs.held) == 2
+
+    run_virtual(main())
+
+
+def test_while_nothing_can_be_written_anywhere_owed_customers_are_not_read_one_after_the_other() -> None:
+    async def main() -> None:
+        station = Station()
+        for number in range(1, 6):
+            station.connect(CUSTOMER + number, f"tenant-{number}")
+            await station.world.ledger.owed.mark(CUSTOMER + number, "paused", START)
+        station.world.contacts.outage = StopTheLine("syncro", "token", scope=Scope.ACCOUNT)
+        await serve(station, [OwedPasses(station.ports, station.settings)], 250.0)
+        assert len(station.world.reports.read_tenants) == 1
 
     run_virtual(main())
 
@@ -389,6 +419,7 @@ def test_the_services_run_together_from_hint_to_ledger() -> None:
             "consumer-live",
             "consumer-backfill",
             "owed-passes",
+            "schedule",
         ]
         await serve(station, services, 20.0)
         assert station.world.contacts.count("update") == 2

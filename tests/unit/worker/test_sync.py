@@ -131,12 +131,12 @@ def test_an_unlinked_user_is_found_by_mail_read_fresh_written_and_linked() -> No
 def test_one_listing_serves_all_creations_of_a_message() -> None:
     async def main() -> None:
         station = Station()
-        ids = [station.hire(person(f"u{number}")).id for number in range(30)]
+        ids = [station.hire(person(f"u{number}")).id for number in range(15)]
         sync = Sync(station.ports, station.settings, Lane.LIVE)
         outcomes = await station.sync_users(sync, station.hint(*ids))
         assert all(isinstance(o, Synced) and isinstance(o.plan, CreateContact) for o in outcomes.values())
         assert station.world.contacts.count("list") == 1
-        assert station.world.contacts.count("create") == 30
+        assert station.world.contacts.count("create") == 15
 
     run_virtual(main())
 

@@ -12,7 +12,7 @@ from shared.adapters.syncro.account import SyncroAccount
 from shared.adapters.syncro.contacts import SyncroContacts
 from shared.adapters.syncro.customers import SyncroCustomers
 from shared.domain.changes import FieldChange, Kind
-from shared.domain.contact import Contact
+from shared.domain.contact import Contact, Customer
 from shared.domain.errors import Ambiguous, Permanent, Scope, StopTheLine, SyncError, Transient
 from tests.support.vendor_stub import FreeAllowance, ScriptedHttp, TellTalePace, answer
 
@@ -320,6 +320,40 @@ async def test_one_customer_comes_wrapped() -> None:
     assert await adapter.get(FreeAllowance(), 5) is None
     with pytest.raises(Transient):
         await adapter.get(FreeAllowance(), 5)
+
+
+CONTOSO = Customer(5, "Contoso", properties={"Reg No.": "77", "microsoft_secure_score": "41.0%"})
+
+
+async def test_an_update_of_a_customer_is_one_put_compared_with_its_answer() -> None:
+    http = ScriptedHttp(answer(200, {"customer": {"id": 5, "properties": {"Reg No.": "77", "score": "52.5%"}}}))
+    allowance = FreeAllowance()
+    adapter = SyncroCustomers(http, BASE, TOKEN, TellTalePace())
+    changes = [change("score", "52.5%"), change("azure_licensed_user_count", "12")]
+    written = await adapter.update(allowance, CONTOSO, changes)
+    assert (written.customer.value("score"), written.unstuck) == ("52.5%", ("azure_licensed_user_count",))
+    assert (http.lines, allowance.spent) == (["PUT /api/v1/customers/5"], 1)
+    assert http.requests[0].template == "/customers/{id}"
+    assert http.requests[0].repeatable is False
+    assert http.bodies[0] == {"properties": {**CONTOSO.properties, "score": "52.5%", "azure_licensed_user_count": "12"}}
+
+
+@pytest.mark.parametrize(
+    ("step", "family"),
+    [
+        (answer(500, {}), Ambiguous),
+        (answer(200, b"<html>"), Ambiguous),
+        (answer(200, {"message": "odd"}), Ambiguous),
+        (answer(422, {"success": False, "message": ["Properties odd"]}), Permanent),
+        (NOT_FOUND, Permanent),
+        (answer(429, {}), StopTheLine),
+    ],
+)
+async def test_an_update_of_a_customer_that_fails(step: Answer, family: type[SyncError]) -> None:
+    adapter = SyncroCustomers(ScriptedHttp(step), BASE, TOKEN, TellTalePace())
+    with pytest.raises(family) as failure:
+        await adapter.update(FreeAllowance(), CONTOSO, [change("score", "1")])
+    assert type(failure.value) is family
 
 
 async def test_whoami_keeps_nothing_but_the_subdomain() -> None:

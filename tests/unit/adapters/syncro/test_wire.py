@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.syncro.wire import contact, creation, customer, page, replacement, same, unstuck
+from shared.adapters.syncro.wire import (
+    contact,
+    creation,
+    customer,
+    customer_replacement,
+    page,
+    replacement,
+    same,
+    unstuck,
+)
 from shared.domain.changes import FieldChange, Kind
 from shared.domain.contact import Contact, Customer
 
@@ -192,3 +201,18 @@ def test_what_did_not_stick_is_named() -> None:
     answer = Contact(7, 5, name="Ann", phone="2175550143", properties={"Kept": "k"})
     changes = [change("name", "Ann"), change("phone", "(217) 555-0143"), change("Kept", "k"), change("Lost", "l")]
     assert unstuck(answer, [*changes, change("title", "CFO"), change("Empty", "")]) == ("Lost", "title")
+
+
+SCORED = Customer(5, "Contoso", properties={"Reg No.": "77", "microsoft_secure_score": "41.0%"})
+
+
+def test_an_update_of_a_customer_sends_the_whole_properties_laid_over_and_nothing_else() -> None:
+    changes = [change("microsoft_secure_score", "52.5%"), change("azure_licensed_user_count", "12")]
+    assert customer_replacement(SCORED, changes) == {
+        "properties": {"Reg No.": "77", "microsoft_secure_score": "52.5%", "azure_licensed_user_count": "12"}
+    }
+
+
+def test_what_did_not_stick_to_a_customer_is_named() -> None:
+    changes = [change("microsoft_secure_score", " 41.0% "), change("azure_licensed_user_count", "12")]
+    assert unstuck(SCORED, changes) == ("azure_licensed_user_count",)

@@ -1,0 +1,28 @@
+"""A turn at one customer: some Syncro calls first, then its lease. Whoever writes without a look takes one of these.
+
+Nobody sits on a customer while waiting for the pace. Next: `worker/apply.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.domain.messages import Lane
+from worker.apply import Turn
+from worker.parts import WorkerPorts, WorkerSettings
+
+
+@asynccontextmanager
+async def turn_at(
+    ports: WorkerPorts, settings: WorkerSettings, customer_id: int, *, calls: int, lane: Lane
+) -> AsyncIterator[Turn]:
+    """Raises Transient when the pace or the customer is not to be had in time."""
+    began = ports.clock.now()
+    async with (
+        ports.pace.reserve(calls, lane, wait=settings.pace_wait) as allowance,
+        ports.leases.hold(
+            f"customer:{customer_id}", ttl=settings.lease_ttl, wait=settings.lease_wait, lane=lane
+        ) as lease,
+    ):
+        yield Turn(allowance, lease, settings.write_takes, began)
