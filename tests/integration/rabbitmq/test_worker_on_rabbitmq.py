@@ -48,7 +48,7 @@ async def test_a_failing_user_is_tried_as_often_as_allowed_each_time_within_its_
     station.settings = replace(
         station.settings,
         retry=RetryPolicy(rungs=RUNGS, max_attempts=ATTEMPTS),
-        coalesce=CoalescePolicy(first_window=0.05),
+        coalesce=CoalescePolicy(first_window=0.05, covered_after=0.05),
         jitter=random.random,
     )
     for number in range(FAILING):
