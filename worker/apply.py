@@ -48,6 +48,11 @@ class Guarded:
         self._turn.lease.ensure(self._turn.write_takes)
 
 
+def state_of(error: SyncError) -> WriteState:
+    """How a write that failed like this ended."""
+    return WriteState.AMBIGUOUS if isinstance(error, Ambiguous) else WriteState.REFUSED
+
+
 class Applier:
     def __init__(self, contacts: Contacts, journal: JournalWrites, links: Links, marks: Marks, clock: Clock) -> None:
         self._contacts = contacts
@@ -110,8 +115,7 @@ class Applier:
         )
 
     async def _settle_failed(self, entry_id: int, error: SyncError) -> None:
-        state = WriteState.AMBIGUOUS if isinstance(error, Ambiguous) else WriteState.REFUSED
-        await self._journal.settle(entry_id, state, at=self._clock.now())
+        await self._journal.settle(entry_id, state_of(error), at=self._clock.now())
 
     async def _note_unstuck(self, plan: CreateContact | UpdateContact, written: Written) -> None:
         """A custom field that is not even there after the write does not exist in Syncro: skip it for everybody.

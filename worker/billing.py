@@ -22,8 +22,8 @@ from shared.domain.errors import Permanent, SyncError
 from shared.domain.messages import Lane, Reason
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import ConnectionStatus, Run, RunState
-from shared.domain.schedule import frozen
 from worker.apply import Applier
+from worker.connected import connected
 from worker.holding import short_lists, sizes_of
 from worker.look import Cause
 from worker.marks import Marks
@@ -77,16 +77,13 @@ class Billing:
         return await self._clear_all(survey, rows, by)
 
     async def _survey(self, customer_id: int) -> Survey:
-        connection = await self._ports.connections.get(customer_id)
-        if connection is None:
-            raise Permanent("worker", "unknown_customer", "no tenant is connected to this customer")
-        return await self._surveyor.survey(connection)
+        return await self._surveyor.survey(await connected(self._ports, customer_id))
 
     async def _may_clear(self, customer_id: int) -> None:
         connection = await self._ports.connections.get(customer_id)
         if connection is None or connection.status is not ConnectionStatus.APPROVED:
             raise Permanent("worker", "not_approved", "this customer is waiting for approval or paused")
-        if frozen(self._ports.clock.now(), self._settings.billing.freeze, self._settings.nightly.zone):
+        if self._settings.is_frozen(self._ports.clock.now()):
             raise Permanent("worker", "frozen", "licences are not written until the freeze is over")
 
     async def _believed(self, survey: Survey) -> None:

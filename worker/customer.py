@@ -19,11 +19,10 @@ from shared.domain.changes import Plan, UpdateContact
 from shared.domain.contact import Contact
 from shared.domain.errors import SyncError, Transient
 from shared.domain.freeze import without_frozen
-from shared.domain.matching import Found, Match, contested_addresses, match
+from shared.domain.matching import Found, Match, match
 from shared.domain.messages import Lane
 from shared.domain.outcome import Failed, Held, Outcome, Synced
 from shared.domain.plan import plan
-from shared.domain.schedule import frozen
 from shared.domain.user import AnyUser, DirectoryUser
 from worker.apply import Turn
 from worker.braking import HALTED, Braking
@@ -35,6 +34,8 @@ from worker.look import Cause, Decided
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.reported import Reported
+from worker.rivals import rivals_of
+from worker.turns import turn_at
 
 log = structlog.get_logger("worker")
 _VENDORS = frozenset({"graph", "login", "syncro"})
@@ -83,7 +84,7 @@ class CustomerLook:
             lacking=await self._marks.lacking(customer_id),
             today=await self._today(customer_id, user.id),
             known=await self._reported.of(cause, customer_id),
-            is_frozen=frozen(self._ports.clock.now(), settings.billing.freeze, settings.nightly.zone),
+            is_frozen=settings.is_frozen(self._ports.clock.now()),
             spent=spent,
         )
 
@@ -149,19 +150,15 @@ class CustomerLook:
         return await self._plan(case, found)
 
     async def _rivals(self, case: Case, snapshot: Snapshot) -> Sequence[DirectoryUser]:
-        """Other users with a claim to the same addresses: the answer must not depend on who came first."""
-        addresses = contested_addresses(
+        return await rivals_of(
+            self._ports.directory,
+            case.cause.tenant_id,
             case.user,
             snapshot.contacts.values(),
             link=None,
             linked=await self._linked(case.customer_id),
             policy=case.policy,
         )
-        found: dict[str, DirectoryUser] = {}
-        for address in addresses:
-            claimants = await self._ports.directory.claimants(case.cause.tenant_id, address)
-            found.update({user.id: user for user in claimants})
-        return tuple(found.values())
 
     async def _fresh(self, case: Case, turn: Turn, snapshot: Snapshot, contact_id: int) -> Contact:
         """The contact as it is now, laid into the listing, so that the plan is made anew from it."""
@@ -205,18 +202,14 @@ class CustomerLook:
 
     @asynccontextmanager
     async def _turn(self, case: Case) -> AsyncIterator[Turn]:
-        """Calls first, then the lease: nobody sits on a customer while waiting for the pace."""
-        settings, lane = self._settings, self._lane
-        async with (
-            self._ports.pace.reserve(_CALLS, lane, wait=settings.pace_wait) as allowance,
-            self._ports.leases.hold(
-                f"customer:{case.customer_id}", ttl=settings.lease_ttl, wait=settings.lease_wait, lane=lane
-            ) as lease,
-        ):
+        ports, settings = self._ports, self._settings
+        async with turn_at(
+            ports, settings, case.customer_id, calls=_CALLS, lane=self._lane, read_at=case.read_at
+        ) as turn:
             try:
-                yield Turn(allowance, lease, settings.write_takes, case.read_at)
+                yield turn
             finally:
-                case.spent.calls += allowance.spent
+                case.spent.calls += turn.allowance.spent
 
 
 def _by_the_rules(case: Case, found: Match, missing_fields: frozenset[str]) -> Plan:

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from shared.domain.changes import Plan, row_digest
 from shared.domain.contact import Contact
-from shared.domain.errors import Permanent
 from shared.domain.facts import Facts
 from shared.domain.freeze import without_frozen
-from shared.domain.matching import Match, contested_addresses, match
+from shared.domain.matching import Match, match
 from shared.domain.messages import Lane
 from shared.domain.plan import plan
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import is_write
 from shared.domain.records import Connection
 from shared.domain.safety import Brake, brakes_of
-from shared.domain.schedule import frozen
 from shared.domain.user import DirectoryUser, UserRead
+from worker.connected import connected
 from worker.divided import standing_of
 from worker.handover import HandOver
 from worker.look import held_by
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
+from worker.rivals import rivals_of
 from worker.survey import user_label
 from worker.telling import told_match, told_plan, told_read, told_scope
 
@@ -71,9 +70,7 @@ class Explaining:
 
     async def explain(self, customer_id: int, user_id: str) -> Explanation:
         """Permanent "unknown_customer" without a tenant; costs one listing of the customer's contacts."""
-        connection = await self._ports.connections.get(customer_id)
-        if connection is None:
-            raise Permanent("worker", "unknown_customer", "no tenant is connected to this customer")
+        connection = await connected(self._ports, customer_id)
         case = await self._read(connection, user_id)
         planned = await self._plan(case)
         steps = (
@@ -108,17 +105,16 @@ class Explaining:
         linked = {link.contact_id: link.user_id for link in await ports.links.of_customer(customer_id)}
         link = await ports.links.of_user(customer_id, user.id)
         contact_id = link.contact_id if link else None
-        rivals: dict[str, DirectoryUser] = {}
-        for address in contested_addresses(user, contacts, link=contact_id, linked=linked, policy=policy):
-            claimants = await ports.directory.claimants(connection.tenant_id, address)
-            rivals |= {claimant.id: claimant for claimant in claimants}
+        rivals = await rivals_of(
+            ports.directory, connection.tenant_id, user, contacts, link=contact_id, linked=linked, policy=policy
+        )
         created = await ports.journal.created(customer_id, user_id=user.id)
         return match(
             user,
             contacts,
             link=contact_id,
             linked=linked,
-            rivals=tuple(rivals.values()),
+            rivals=rivals,
             policy=policy,
             created_by_us=created.keys(),
         )
@@ -143,7 +139,7 @@ class Explaining:
         if stopped:
             return stopped
         now, settings = self._ports.clock.now(), self._settings
-        if _is_frozen(now, settings) and without_frozen(planned, case.policy.fields.license) != planned:
+        if settings.is_frozen(now) and without_frozen(planned, case.policy.fields.license) != planned:
             return "The licence waits until the freeze is over; whatever else is planned is written with the next look."
         return "It is written with the next look at this user."
 
@@ -164,7 +160,3 @@ class Explaining:
         if approved in (None, row_digest(planned)):
             return ""
         return f"Changed since it was approved. See the new plan: entra-syncro preview --customer {planned.customer_id}"
-
-
-def _is_frozen(now: datetime, settings: WorkerSettings) -> bool:
-    return frozen(now, settings.billing.freeze, settings.nightly.zone)

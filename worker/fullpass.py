@@ -19,7 +19,7 @@ from shared.domain.freeze import without_frozen
 from shared.domain.messages import Lane, Reason
 from shared.domain.preview import PreviewRow, is_write
 from shared.domain.records import Connection, ConnectionStatus, Hold, Run, RunState
-from shared.domain.schedule import frozen
+from worker.connected import connected
 from worker.handing import Choice, Handing, chosen
 from worker.holding import Asked, Holding, Judged, Release
 from worker.leavers import Leavers
@@ -79,7 +79,7 @@ class FullPass:
 
     async def preview(self, customer_id: int) -> Survey:
         """What a full pass would do, every row of it; changes nothing anywhere. Any status will do."""
-        return await self._surveyor.survey(await self._connection(customer_id))
+        return await self._surveyor.survey(await connected(self._ports, customer_id))
 
     async def full_pass(
         self,
@@ -132,14 +132,8 @@ class FullPass:
         )
         await record.failed(error)
 
-    async def _connection(self, customer_id: int) -> Connection:
-        connection = await self._ports.connections.get(customer_id)
-        if connection is None:
-            raise Permanent("worker", "unknown_customer", "no tenant is connected to this customer")
-        return connection
-
     async def _approved(self, customer_id: int) -> Connection:
-        connection = await self._connection(customer_id)
+        connection = await connected(self._ports, customer_id)
         if connection.status is not ConnectionStatus.APPROVED:
             raise Permanent("worker", "not_approved", "this customer is waiting for approval or paused")
         return connection
@@ -183,7 +177,7 @@ class FullPass:
         return [row for row in thawed if is_write(row.plan)]
 
     def _is_frozen(self) -> bool:
-        return frozen(self._ports.clock.now(), self._settings.billing.freeze, self._settings.nightly.zone)
+        return self._settings.is_frozen(self._ports.clock.now())
 
     async def _hand_over(
         self, record: Record, survey: Survey, choice: Choice, judged: Judged, totals: TotalsReport

@@ -13,14 +13,13 @@ from shared.domain import normalise
 from shared.domain.activity import is_activity_only, settled
 from shared.domain.changes import Plan, UpdateContact
 from shared.domain.facts import Facts
+from shared.domain.forecast import FEW
 from shared.domain.messages import Lane, Reason, split
 from shared.domain.preview import PreviewRow, is_write
 from shared.domain.safety import brakes_of
 from worker.handover import HandOver
 from worker.parts import WorkerPorts
 from worker.survey import Survey
-
-FEW = 50  # users; more than that take the other lane, so that live changes stay fast
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,11 @@ class Marks:
         )
 
     def _value(self, change: FieldChange) -> str:
-        return self._digest(json.dumps([change.field, wanted(change)], ensure_ascii=False))
+        return self.digest([change.field, wanted(change)])
+
+    def digest(self, value: object) -> str:
+        """A keyed digest of plain JSON, which says nothing about what it is of."""
+        return self._digest(json.dumps(value, ensure_ascii=False))
 
     def _digest(self, text: str) -> str:
         return blake2b(text.encode(), key=self._key, digest_size=16).hexdigest()

@@ -8,9 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.domain.nightly import BillingPolicy, BrakePolicy, NightlyPolicy
 from shared.domain.policy import CoalescePolicy, RetryPolicy
+from shared.domain.schedule import frozen
 from shared.ports import (
     Account,
     Approvals,
@@ -137,3 +139,7 @@ class WorkerSettings:
     on_look: Callable[[LookReport], None] = _ignore
     on_run: Callable[[float], None] = _ignore  # seconds that a full sync took, to the end of its last look
     on_schedule: Callable[[FullSyncs], None] = _ignore
+
+    def is_frozen(self, now: datetime) -> bool:
+        """Do licences and counts wait on this day?"""
+        return frozen(now, self.billing.freeze, self.nightly.zone)

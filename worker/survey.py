@@ -20,7 +20,7 @@ from shared.domain.matching import Found, assigner
 from shared.domain.messages import Lane
 from shared.domain.plan import DELETED_SINCE, plan
 from shared.domain.policy import SyncPolicy
-from shared.domain.preview import Preview, PreviewRow, is_write
+from shared.domain.preview import Preview, PreviewRow
 from shared.domain.records import Connection
 from shared.domain.tenant import TenantReading
 from shared.domain.user import DirectoryUser
@@ -60,12 +60,6 @@ class Survey:
     def considered(self) -> int:
         """Users put through the planner, changed or not."""
         return len(self.reading.users)
-
-    @property
-    def differing(self) -> tuple[str, ...]:
-        """Users that would be written; absence says nothing, so the unseen are looked at too."""
-        writes = (row.plan.user_id for row in self.preview.rows if is_write(row.plan))
-        return (*writes, *self.unseen)
 
     @property
     def plans(self) -> tuple[Plan, ...]:

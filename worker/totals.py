@@ -8,22 +8,19 @@ licences: invoices must not follow what nobody has approved. Next: `shared/domai
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
 import structlog
 
 from shared.domain.changes import FieldChange
 from shared.domain.contact import Customer
-from shared.domain.errors import Ambiguous, Permanent, SyncError
+from shared.domain.errors import Permanent, SyncError
 from shared.domain.messages import Lane, Reason
 from shared.domain.records import Hold, JournalEntry, WriteState
 from shared.domain.safety import Brake, brake_of
-from shared.domain.schedule import frozen
 from shared.domain.totals import customer_changes, wanted_totals
-from worker.apply import Guarded, Turn
+from worker.apply import Guarded, Turn, state_of
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.survey import Survey
@@ -66,7 +63,7 @@ class Totals:
         return replace(report, notes=(*report.notes, COUNTS_WAIT)) if licences_wait else report
 
     async def _written(self, survey: Survey, wanted: Mapping[str, str], reason: Reason, run_id: str) -> TotalsReport:
-        key, digest = f"totals:{survey.customer_id}", self._digest(wanted)
+        key, digest = f"totals:{survey.customer_id}", self._marks.digest(sorted(wanted.items()))
         if await self._ports.memory.recall(key) == digest:
             return TotalsReport()
         try:
@@ -80,7 +77,7 @@ class Totals:
     def _wanted(self, survey: Survey, licences_wait: bool) -> Mapping[str, str]:
         settings, now = self._settings, self._ports.clock.now()
         wanted = wanted_totals(survey.reading, survey.policy, settings.billing.counts, now=now)
-        if not licences_wait and not frozen(now, settings.billing.freeze, settings.nightly.zone):
+        if not licences_wait and not settings.is_frozen(now):
             return wanted
         counts = {survey.policy.fields.licensed_users, survey.policy.fields.active_users}
         return {field: value for field, value in wanted.items() if field not in counts}
@@ -108,8 +105,7 @@ class Totals:
         try:
             written = await self._ports.customers.update(Guarded(turn), fresh, changes)
         except SyncError as error:
-            state = WriteState.AMBIGUOUS if isinstance(error, Ambiguous) else WriteState.REFUSED
-            await journal.settle(entry_id, state, at=clock.now())
+            await journal.settle(entry_id, state_of(error), at=clock.now())
             raise
         await journal.settle(entry_id, WriteState.WRITTEN, at=clock.now(), unstuck=written.unstuck)
         return await self._note_unstuck(fresh.id, written.unstuck)
@@ -121,7 +117,3 @@ class Totals:
         await self._marks.lacks(customer_id, unstuck)
         names = ", ".join(unstuck)
         return (f"Syncro did not keep these fields of the customer: {names}. Create them as custom fields in Syncro.",)
-
-    def _digest(self, wanted: Mapping[str, str]) -> str:
-        text = json.dumps(sorted(wanted.items()), ensure_ascii=False)
-        return blake2b(text.encode(), key=self._settings.fingerprint_key[:64], digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""A turn at one customer: some Syncro calls first, then its lease. Whoever writes without a look takes one of these.
+"""A turn at one customer: some Syncro calls first, then its lease. Whoever writes takes one of these.
 
 Nobody sits on a customer while waiting for the pace. Next: `worker/apply.py`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from shared.domain.messages import Lane
 from worker.apply import Turn
@@ -15,10 +16,19 @@ from worker.parts import WorkerPorts, WorkerSettings
 
 @asynccontextmanager
 async def turn_at(
-    ports: WorkerPorts, settings: WorkerSettings, customer_id: int, *, calls: int, lane: Lane
+    ports: WorkerPorts,
+    settings: WorkerSettings,
+    customer_id: int,
+    *,
+    calls: int,
+    lane: Lane,
+    read_at: datetime | None = None,
 ) -> AsyncIterator[Turn]:
-    """Raises Transient when the pace or the customer is not to be had in time."""
-    began = ports.clock.now()
+    """`read_at`: when the directory read began that is to be written; None: what is written is decided now.
+
+    Raises Transient when the pace or the customer is not to be had in time.
+    """
+    began = read_at or ports.clock.now()
     async with (
         ports.pace.reserve(calls, lane, wait=settings.pace_wait) as allowance,
         ports.leases.hold(
