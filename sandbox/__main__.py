@@ -19,10 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one line of JSON instead of a table")
     parser.add_argument("--data-dir", type=Path, help="folder for the throw-away certificates (default: temporary)")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="default")
-    for name in ("login", "graph", "syncro", "control"):
+    for name in ("login", "graph", "syncro", "control", "partner"):
         parser.add_argument(f"--{name}-port", type=int, default=0, help="default: a free one")
     given = parser.parse_args(arguments)
-    ports = Ports(given.login_port, given.graph_port, given.syncro_port, given.control_port)
+    ports = Ports(given.login_port, given.graph_port, given.syncro_port, given.control_port, given.partner_port)
     return asyncio.run(run_sandbox(given.data_dir, given.json, given.scenario, ports))
 
 

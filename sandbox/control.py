@@ -1,29 +1,28 @@
 """The control API of the sandbox: arms faults, moves switches, lifts limits and shows every call received.
 
 It never changes a user or a contact: that is done through the vendors' own APIs. What these cannot write (reports,
-products, a whole crowd) is in control_reports.py. JSON in and out; a mistake is answered 400 with `{"error": ...}`
-naming what is known. Next: `sandbox/control_reports.py`, `sandbox/control_views.py`.
+products, a whole crowd) is in control_reports.py; what people and other tools do meanwhile in control_onboarding.py.
+JSON in and out; a mistake is answered 400 with `{"error": ...}` naming what is known. Next: control_onboarding.py,
+control_views.py.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
+from sandbox import control_onboarding as onboarding
 from sandbox import control_reports as reports
 from sandbox import control_views as views
+from sandbox.control_wire import Handler, answering, check_names, in_json, read_body, read_object
 from sandbox.crowd import fill
 from sandbox.microsoft import Microsoft
 from sandbox.syncro import Syncro
 from sandbox.syncro.faults import read_fault
 from sandbox.syncro.limiter import DOCUMENTED_PER_MINUTE
-from sandbox.syncro.tokens import ALL_PERMISSIONS
-
-Handler = Callable[[web.Request], Awaitable[Any]]
+from sandbox.syncro.tokens import ALL_PERMISSIONS, DEFAULT_OWNER
 
 
 class Control:
@@ -34,6 +33,7 @@ class Control:
         self.syncro = self._syncro = syncro
         self._runner: web.AppRunner | None = None
         self.url = ""
+        self.listed: list[tuple[int, str]] = []  # customer and how a list names its tenant
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen (port 0: a free one); gives the address without a path."""
@@ -50,7 +50,7 @@ class Control:
             self._runner = None
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[_in_json])
+        app = web.Application(middlewares=[in_json])
         table: tuple[tuple[str, str, Handler], ...] = (
             ("GET", "/state", self._state),
             ("GET", "/switches", self._switches),
@@ -72,9 +72,13 @@ class Control:
             ("GET", "/reports", self._reports),
             ("PUT", "/reports", self._tell_reports),
             ("POST", "/crowd", self._crowd),
+            ("PUT", "/consent", self._consent),
+            ("POST", "/orphan", self._orphan),
+            ("POST", "/own-sync", self._own_sync),
         )
         for method, path, handler in table:
-            app.router.add_route(method, path, _answering(handler))
+            app.router.add_route(method, path, answering(handler))
+        app.router.add_get("/customers.csv", self._customers)
         return app
 
     async def _state(self, request: web.Request) -> Any:
@@ -85,10 +89,10 @@ class Control:
 
     async def _move_switches(self, request: web.Request) -> Any:
         """All of both vendors, or none."""
-        body = await _body(request, {"microsoft", "syncro"})
-        wanted = {vendor: _object(body, vendor) for vendor in ("microsoft", "syncro")}
+        body = await read_body(request, {"microsoft", "syncro"})
+        wanted = {vendor: read_object(body, vendor) for vendor in ("microsoft", "syncro")}
         self._syncro.switches.check(wanted["syncro"])
-        _check_names(wanted["microsoft"], self._microsoft.switches.as_dict())
+        check_names(wanted["microsoft"], self._microsoft.switches.as_dict())
         self._microsoft.switches.change(wanted["microsoft"])
         self._syncro.switches.move(wanted["syncro"])
         return views.switches(self._microsoft, self._syncro)
@@ -103,14 +107,14 @@ class Control:
         return views.faults(self._microsoft, self._syncro)
 
     async def _arm(self, request: web.Request) -> Any:
-        body = await _body(request)
+        body = await read_body(request)
         vendor = body.pop("vendor", None)
         if vendor == "syncro":
             self._syncro.faults.arm(read_fault(body))
-        elif vendor in ("graph", "login"):
+        elif vendor in ("graph", "login", "partner"):
             self._microsoft.switches.add_fault(service=vendor, **body)
         else:
-            raise ValueError("vendor is one of syncro, graph, login")
+            raise ValueError("vendor is one of syncro, graph, login, partner")
         return views.faults(self._microsoft, self._syncro)
 
     async def _clear_faults(self, request: web.Request) -> Any:
@@ -123,13 +127,13 @@ class Control:
 
     async def _set_limits(self, request: web.Request) -> Any:
         """`{"syncro": {"per_minute": null, "window_s": 60}, "graph": {"throttling": false}}`; null lifts."""
-        body = await _body(request, {"syncro", "graph"})
-        limiter, wanted = self._syncro.limiter, _object(body, "syncro")
+        body = await read_body(request, {"syncro", "graph"})
+        limiter, wanted = self._syncro.limiter, read_object(body, "syncro")
         per_minute = wanted.get("per_minute", limiter.per_minute)
         window = float(wanted.get("window_s", limiter.window))
         if window <= 0 or (per_minute is not None and (not isinstance(per_minute, int) or per_minute < 0)):
             raise ValueError(f"per_minute is a number (documented: {DOCUMENTED_PER_MINUTE}) or null; window_s above 0")
-        self._microsoft.switches.change(_object(body, "graph"))
+        self._microsoft.switches.change(read_object(body, "graph"))
         limiter.per_minute, limiter.window = per_minute, window
         limiter.clear()
         return views.limits(self._microsoft, self._syncro)
@@ -147,7 +151,7 @@ class Control:
 
     async def _lifecycle(self, request: web.Request) -> Any:
         """`{"event": "reauthorizationRequired", "tenant": ID, "subscription": ID}`; the last two narrow it down."""
-        body = await _body(request, {"event", "tenant", "subscription"})
+        body = await read_body(request, {"event", "tenant", "subscription"})
         event = str(body.get("event", "reauthorizationRequired"))
         tenants = [self._tenant(body["tenant"])] if "tenant" in body else list(self._microsoft.tenants)
         queued = [self._microsoft.send_lifecycle(one, event, body.get("subscription")) for one in tenants]
@@ -155,7 +159,7 @@ class Control:
 
     async def _replay(self, request: web.Request) -> Any:
         """`{"tenant": ID, "user": ID, "count": 1000}`: notifications without any change behind them."""
-        body = await _body(request, {"tenant", "user", "count"})
+        body = await read_body(request, {"tenant", "user", "count"})
         tenant, user = self._tenant(body.get("tenant")), str(body.get("user", ""))
         return {"queued": self._microsoft.replay(tenant, user, int(body.get("count", 1)))}
 
@@ -166,13 +170,13 @@ class Control:
         return tenant
 
     async def _clock(self, request: web.Request) -> Any:
-        body = await _body(request, {"advance_s"})
+        body = await read_body(request, {"advance_s"})
         self._microsoft.clock.advance(timedelta(seconds=float(body.get("advance_s", 0))))
         return {"now": self._microsoft.clock.now().isoformat()}
 
     async def _token(self, request: web.Request) -> Any:
         """What the Syncro token may do from now on; a key that is absent goes back to its default."""
-        body = await _body(request, {"valid", "permissions", "customer_ids"})
+        body = await read_body(request, {"valid", "permissions", "customer_ids", "owner", "active"})
         permissions = body.get("permissions")
         unknown = set(permissions or ()) - ALL_PERMISSIONS
         if unknown:
@@ -181,11 +185,13 @@ class Control:
         token.valid = bool(body.get("valid", True))
         token.permissions = ALL_PERMISSIONS if permissions is None else frozenset(permissions)
         token.customer_ids = None if customers is None else frozenset(map(int, customers))
+        token.owner = str(body.get("owner", DEFAULT_OWNER))
+        token.is_owner_active = bool(body.get("active", True))
         return views.token(self._syncro)
 
     async def _fields(self, request: web.Request) -> Any:
         """Exactly these custom fields are defined from now on (in Syncro a technician's work): `{"contact": [...]}`."""
-        body = await _body(request, {"contact", "customer"})
+        body = await read_body(request, {"contact", "customer"})
         account = self._syncro.account
         for kind, fields in (("contact", account.contact_fields), ("customer", account.customer_fields)):
             if kind in body:
@@ -197,12 +203,12 @@ class Control:
 
     async def _tell_reports(self, request: web.Request) -> Any:
         """What reports say of a tenant and its users from now on; see `sandbox/control_reports.py`."""
-        body = await _body(request, set(reports.KEYS))
+        body = await read_body(request, set(reports.KEYS))
         return reports.apply(self._microsoft.tenants[self._tenant(body.get("tenant"))], body)
 
     async def _crowd(self, request: web.Request) -> Any:
         """`{"tenant": ID, "customer": ID, "users": 2000, "contacts": 2000}`: people who were always there."""
-        body = await _body(request, {"tenant", "customer", "users", "contacts"})
+        body = await read_body(request, {"tenant", "customer", "users", "contacts"})
         tenant, customer = self._tenant(body.get("tenant")), int(body.get("customer", 0))
         if customer not in self._syncro.account.customers:
             raise ValueError(f"unknown customer {customer}; known: {list(self._syncro.account.customers)}")
@@ -210,46 +216,23 @@ class Control:
         crowd = fill(self, tenant, customer, users=users, contacts=int(body.get("contacts", users)))
         return {"users": crowd.users, "contacts": len(crowd.contact_ids)}
 
+    async def _consent(self, request: web.Request) -> Any:
+        """`{"tenant": ID, "consented": true, "roles": [...]}`; see `sandbox/control_onboarding.py`."""
+        body = await read_body(request, set(onboarding.CONSENT_KEYS))
+        return onboarding.consent(self._microsoft, self._tenant(body.get("tenant")), body)
 
-def _answering(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def answer(request: web.Request) -> web.Response:
-        try:
-            return web.json_response(await handler(request))
-        except (ValueError, TypeError, OverflowError) as error:
-            return web.json_response({"error": str(error)}, status=400)
+    async def _orphan(self, request: web.Request) -> Any:
+        """`{"tenant": ID}`: a living subscription that nobody remembers."""
+        body = await read_body(request, {"tenant", *onboarding.ORPHAN_KEYS})
+        return onboarding.orphan(self._microsoft, self._tenant(body.get("tenant")), body)
 
-    return answer
+    async def _own_sync(self, request: web.Request) -> Any:
+        """`{"customer": ID, "tenant": ID}`: one run of Syncro's own Entra sync."""
+        body = await read_body(request, {"customer", "tenant"})
+        return onboarding.own_sync(
+            self._microsoft, self._syncro, self._tenant(body.get("tenant")), int(body.get("customer", 0))
+        )
 
-
-@web.middleware
-async def _in_json(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
-    """A path or method that the table does not know is answered in JSON like every other mistake."""
-    try:
-        return await handler(request)
-    except web.HTTPException as no:
-        return web.json_response({"error": f"{request.method} {request.path}: {no.reason}"}, status=no.status)
-
-
-async def _body(request: web.Request, known: set[str] | None = None) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read() or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise ValueError("the body is not JSON") from error
-    if not isinstance(body, dict):
-        raise ValueError("the body is a JSON object")
-    if known is not None and set(body) - known:
-        raise ValueError(f"unknown keys {sorted(set(body) - known)}; known: {sorted(known)}")
-    return body
-
-
-def _check_names(wanted: dict[str, Any], values: dict[str, Any]) -> None:
-    unknown, known = set(wanted) - set(values), sorted(set(values) - {"faults"})
-    if unknown:
-        raise ValueError(f"unknown switches {sorted(unknown)}; known: {', '.join(known)}")
-
-
-def _object(body: dict[str, Any], key: str) -> dict[str, Any]:
-    value = body.get(key, {})
-    if not isinstance(value, dict):
-        raise ValueError(f"{key} is a JSON object")
-    return value
+    async def _customers(self, request: web.Request) -> web.Response:
+        """The list of the scenario's customers as a technician would have it."""
+        return web.Response(text=onboarding.as_csv(self.listed), content_type="text/csv")

@@ -11,11 +11,12 @@ from dataclasses import asdict, fields, replace
 from datetime import date, datetime
 from typing import Any
 
+from sandbox.microsoft import groups
 from sandbox.microsoft.products import STATES, Sku
 from sandbox.microsoft.reported import SERVICES, Reported, Score, SignIns
 from sandbox.microsoft.tenant import Tenant
 
-KEYS = frozenset({"tenant", "users", "secure_score", "security_defaults", "names_concealed", "skus", "roles"})
+KEYS = frozenset({"tenant", "users", "secure_score", "security_defaults", "names_concealed", "skus", "roles", "groups"})
 _USER_KEYS = frozenset(entry.name for entry in fields(Reported))
 _SIGN_IN_KEYS = frozenset(entry.name for entry in fields(SignIns))
 _SCORE_KEYS = frozenset(entry.name for entry in fields(Score))
@@ -28,6 +29,7 @@ def apply(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
     users = {key: _user(tenant, key, given) for key, given in _object(body, "users").items()}
     products = {key.lower(): _product(tenant, key.lower(), given) for key, given in _object(body, "skus").items()}
     score = _score(body["secure_score"]) if "secure_score" in body else tenant.score
+    groups.apply(tenant, _object(body, "groups"))
     tenant.reported.update(users)
     tenant.score = score
     tenant.security_defaults = bool(body.get("security_defaults", tenant.security_defaults))
@@ -45,6 +47,7 @@ def show(tenant: Tenant) -> dict[str, Any]:
         "security_defaults": tenant.security_defaults,
         "names_concealed": tenant.names_concealed,
         "roles": list(tenant.roles),
+        "groups": groups.apply(tenant, {}),
         "secure_score": asdict(tenant.score) if tenant.score else None,
         "skus": {
             sku.sku_id: {name: value for name, value in asdict(sku).items() if name in _SKU_KEYS} for sku in tenant.skus

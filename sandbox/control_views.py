@@ -14,7 +14,7 @@ from sandbox.microsoft import Microsoft
 from sandbox.syncro import Syncro
 from sandbox.syncro.limiter import DOCUMENTED_PER_MINUTE
 
-SERVICES = ("syncro", "graph", "login", "reports")
+SERVICES = ("syncro", "graph", "login", "reports", "partner")
 _CALL_FILTERS = frozenset({"service", "since", "method", "path", "contact_id", "customer_id", "limit"})
 _GRAPH_SWITCHES_OF_LIMITS = ("throttling", "retry_after", "limit_window_divisor")
 
@@ -29,6 +29,7 @@ def state(microsoft: Microsoft, syncro: Syncro) -> dict[str, Any]:
             "graph_tls": microsoft.graph_tls_url,
             "reports": microsoft.reports_url,
             "syncro": syncro.url,
+            "partner": microsoft.partner_url,
         },
         "limits": limits(microsoft, syncro),
         "faults": faults(microsoft, syncro),
@@ -40,6 +41,8 @@ def state(microsoft: Microsoft, syncro: Syncro) -> dict[str, Any]:
                 one.tenant_id: {
                     "name": one.name,
                     "users": one.directory.live_count,
+                    "consented": one.consented,
+                    "roles": list(one.roles) if one.consented else [],
                     "subscriptions": [subscription.as_json() for subscription in one.subscriptions.values()],
                 }
                 for one in microsoft.tenants.values()
@@ -123,6 +126,8 @@ def token(syncro: Syncro) -> dict[str, Any]:
         "valid": syncro.token.valid,
         "permissions": sorted(syncro.token.permissions),
         "customer_ids": None if customers is None else sorted(customers),
+        "owner": syncro.token.owner,
+        "active": syncro.token.is_owner_active,
     }
 
 

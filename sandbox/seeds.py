@@ -1,4 +1,4 @@
-"""Puts the story of the three companies into the simulated vendors, the same in every run.
+"""Puts the story of the three companies, or of many, into the simulated vendors, the same in every run.
 
 Nothing here is real: domains are reserved ones, phone numbers are of the kind kept for fiction. Next:
 `sandbox/world.py`.
@@ -16,6 +16,7 @@ from sandbox.microsoft.tenant import Tenant
 from sandbox.story.alpenrose import ALPENROSE
 from sandbox.story.harbor import HARBOR_LANE
 from sandbox.story.juniper import JUNIPER
+from sandbox.story.msp import MSP, PROVIDER
 from sandbox.story.reports import PEOPLE, TENANTS, TenantTold, Told
 from sandbox.story.shapes import NEW_BUNDLE, PART_NUMBERS, PREMIUM, Company
 from sandbox.syncro import Syncro
@@ -24,14 +25,16 @@ from sandbox.syncro.account import Customer
 SCENARIOS: dict[str, tuple[Company, ...]] = {
     "default": (ALPENROSE, HARBOR_LANE, JUNIPER),
     "empty": (),  # vendors without any tenant or customer
+    "msp": MSP,
 }
+PROVIDERS: dict[str, Company] = {"msp": PROVIDER}
+_REQUIRED = "User.Read.All"
 
 
 def seed_customer(syncro: Syncro, company: Company) -> Customer:
     """The company's customer with its contacts; drop-down choices are given by their text."""
-    customer = syncro.add_customer(
-        company.name, email=f"office@{company.domain}", properties={"Service Level": "Gold", "Reg No.": ""}
-    )
+    email = f"office@{company.domain}" if company.email is None else company.email
+    customer = syncro.add_customer(company.name, email=email, properties={"Service Level": "Gold", "Reg No.": ""})
     for card in company.cards:
         properties = syncro.account.contact_fields.accept(card.properties, syncro.switches)
         contact = syncro.add_contact(customer.id, fields=card.fields, properties=properties, extension=card.extension)
@@ -42,8 +45,17 @@ def seed_customer(syncro: Syncro, company: Company) -> Customer:
 
 def seed_tenant(microsoft: Microsoft, company: Company) -> Tenant:
     """The company's tenant with its users and what reports say of them; the licences they hold are bought."""
-    told = TENANTS[company.domain]
-    tenant = microsoft.add_tenant(company.tenant_id, company.name, company.domain, skus=_products(told, company))
+    told = TENANTS.get(company.domain, TenantTold(p1="Disabled", score=(62.0, 160.0)))
+    tenant = microsoft.add_tenant(
+        company.tenant_id,
+        company.name,
+        company.domain,
+        consented=company.is_consented,
+        skus=_products(told, company),
+        relationship=company.relationship,
+    )
+    tenant.declines = company.trouble == "declines"
+    tenant.withheld = frozenset({_REQUIRED} if company.trouble == "withheld" else ())
     tenant.score = Score(*told.score) if told.score else None
     tenant.security_defaults = told.security_defaults
     tenant.names_concealed = told.names_concealed
@@ -51,6 +63,13 @@ def seed_tenant(microsoft: Microsoft, company: Company) -> Tenant:
         microsoft.seed_user(company.tenant_id, **one.graph)
         if one.upn in PEOPLE:
             tenant.reported[one.id] = _reported(PEOPLE[one.upn], microsoft.clock.now())
+    return tenant
+
+
+def seed_provider(microsoft: Microsoft, company: Company) -> Tenant:
+    """The managed service provider's own tenant: whoever signs in for its customers is in it."""
+    tenant = seed_tenant(microsoft, company)
+    tenant.is_partner = True
     return tenant
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from sandbox.clock import SandboxClock
 from sandbox.control import Control
 from sandbox.microsoft import Microsoft
-from sandbox.seeds import SCENARIOS, seed_customer, seed_tenant
+from sandbox.seeds import PROVIDERS, SCENARIOS, seed_customer, seed_provider, seed_tenant
 from sandbox.story.shapes import Company
 from sandbox.syncro import Syncro
 
@@ -35,17 +35,22 @@ class Ports:
     graph: int = 0
     syncro: int = 0
     control: int = 0
+    partner: int = 0
 
 
 @dataclass(slots=True)
 class World:
-    """The running vendors. `customer_ids` maps tenant id -> customer id for the companies of the scenario."""
+    """The running vendors. `customer_ids` maps tenant id -> customer id for the companies that have a tenant.
+
+    `roster`: every company of the scenario with the id of its customer, in order.
+    """
 
     microsoft: Microsoft
     syncro: Syncro
     control: Control
     companies: tuple[Company, ...]
     customer_ids: dict[str, int] = field(default_factory=dict)
+    roster: list[tuple[Company, int]] = field(default_factory=list)
 
     @staticmethod
     @asynccontextmanager
@@ -67,10 +72,12 @@ class World:
         microsoft = Microsoft(data_dir, clock=clock, seed=seed)
         syncro = Syncro(now=clock.now)
         world = World(microsoft, syncro, Control(microsoft, syncro), SCENARIOS[scenario])
-        world._seed()
+        world._seed(PROVIDERS.get(scenario))
         async with AsyncExitStack() as stack:
             stack.push_async_callback(microsoft.stop)
-            await microsoft.start(host=host, login_port=wanted.login, graph_port=wanted.graph)
+            await microsoft.start(
+                host=host, login_port=wanted.login, graph_port=wanted.graph, partner_port=wanted.partner
+            )
             stack.push_async_callback(syncro.stop)
             await syncro.start(host, wanted.syncro)
             stack.push_async_callback(world.control.stop)
@@ -78,30 +85,43 @@ class World:
             yield world
 
     def info(self) -> dict[str, Any]:
-        """Addresses (without a path), credentials, tenants and the customers that stand for them, in one order."""
+        """Addresses (without a path), credentials, tenants and customers, in one order as far as both are there.
+
+        A customer without a tenant has an empty `tenant_id`. `partner_tenant_id` is empty in a scenario without a
+        managed service provider.
+        """
         return {
             "login": self.microsoft.login_url,
             "graph": self.microsoft.graph_url,
             "syncro": self.syncro.url,
             "control": self.control.url,
+            "partner": self.microsoft.partner_url,
+            "partner_tenant_id": self.microsoft.partner_tenant_id,
             "ca_file": str(self.microsoft.ca_file),
             "tenants": [
                 {"id": one.tenant_id, "name": one.name, "domain": one.domain, "users": len(one.people)}
                 for one in self.companies
+                if one.has_tenant
             ],
             "customers": [
-                {"id": self.customer_ids[one.tenant_id], "name": one.name, "tenant_id": one.tenant_id}
-                for one in self.companies
+                {"id": number, "name": one.name, "tenant_id": one.tenant_id if one.has_tenant else ""}
+                for one, number in self.roster
             ],
             "app_id": self.microsoft.app_id,
             "app_secret": self.microsoft.app_secret,
             "syncro_token": self.syncro.token.secret,
         }
 
-    def _seed(self) -> None:
+    def _seed(self, provider: Company | None) -> None:
+        if provider is not None:
+            seed_provider(self.microsoft, provider)
         for company in self.companies:
-            seed_tenant(self.microsoft, company)
-            self.customer_ids[company.tenant_id] = seed_customer(self.syncro, company).id
+            customer = seed_customer(self.syncro, company)
+            self.roster.append((company, customer.id))
+            if company.has_tenant:
+                seed_tenant(self.microsoft, company)
+                self.customer_ids[company.tenant_id] = customer.id
+        self.control.listed = [(number, _listed(company)) for company, number in self.roster]
         self.syncro.settle_index()
 
 
@@ -148,6 +168,11 @@ host = "127.0.0.1"
 port = 8080
 public_url = "http://127.0.0.1:8080"
 """
+PARTNER = """[partner]
+base_url = "{partner}"
+tenant_id = "{partner_tenant_id}"
+"""
+_MOST_LINES = 20
 
 
 def readable(info: dict[str, Any]) -> str:
@@ -155,10 +180,33 @@ def readable(info: dict[str, Any]) -> str:
     names = ("login", "graph", "syncro", "control", "ca_file", "app_id", "app_secret", "syncro_token")
     lines = ["The sandbox is up. Stop it with Ctrl-C.", ""]
     lines += [f"  {name:<13} {info[name]}" for name in names]
-    lines += ["", "  tenant (users) and its customer"]
-    for tenant, customer in zip(info["tenants"], info["customers"], strict=True):
+    lines += ["", *(_table(info) if len(info["customers"]) <= _MOST_LINES else _summary(info))]
+    settings = SETTINGS + (PARTNER if info["partner_tenant_id"] else "")
+    return "\n".join(lines) + "\n" + settings.format(**info)
+
+
+def _table(info: dict[str, Any]) -> list[str]:
+    tenants = {tenant["id"]: tenant for tenant in info["tenants"]}
+    lines = ["  tenant (users) and its customer"]
+    for customer in info["customers"]:
+        tenant = tenants[customer["tenant_id"]]
         lines.append(f"  {tenant['id']}  {tenant['name']} ({tenant['users']})  ->  customer {customer['id']}")
-    return "\n".join(lines) + "\n" + SETTINGS.format(**info)
+    return lines
+
+
+def _summary(info: dict[str, Any]) -> list[str]:
+    customers, users = info["customers"], sum(tenant["users"] for tenant in info["tenants"])
+    without = sum(not customer["tenant_id"] for customer in customers)
+    first, last = customers[0], customers[-1]
+    return [
+        f"  {len(customers)} customers, {first['id']} {first['name']} to {last['id']} {last['name']}:",
+        f"  {without} without a tenant, {len(info['tenants'])} tenants with {users} users; nobody has consented yet",
+        f"  their list, as `customers import` takes it: {info['control']}/customers.csv",
+    ]
+
+
+def _listed(company: Company) -> str:
+    return company.tenant_id if company.listed is None else company.listed
 
 
 def _print(text: str) -> None:

@@ -1,6 +1,6 @@
-"""The AADSTS error codes of the token endpoint: status, OAuth error and text of each.
+"""The AADSTS error codes of the login host: status, OAuth error and text of each.
 
-Texts are the vendor's as far as captured. Which one applies is decided in login.py.
+Texts are the vendor's as far as captured. Which one applies is decided in app_tokens.py, delegated.py and consent.py.
 """
 
 from __future__ import annotations
@@ -52,6 +52,21 @@ _TABLE: dict[int, tuple[int, str, str]] = {
         "The user or administrator has not consented to use the application with ID '{app}'.",
     ),
     65004: (400, "consent_required", "User declined to consent to access the app."),
+    50011: (
+        400,
+        "invalid_request",
+        "The redirect URI '{tenant}' specified in the request does not match the redirect URIs configured for the "
+        "application '{app}'. Make sure the redirect URI sent in the request matches one added to your application "
+        "in the Azure portal.",
+    ),
+    50020: (
+        400,
+        "invalid_grant",
+        "User account '{person}' from identity provider 'https://sts.windows.net/{home}/' does not exist in tenant "
+        "'{tenant}' and cannot access the application '{app}'(entra-syncro) in that tenant. The account needs to be "
+        "added as an external user in the tenant first. Sign out and sign in again with a different Azure Active "
+        "Directory user account.",
+    ),
     50105: (400, "invalid_grant", "The application '{app}' is not assigned to a role for the application."),
     53003: (400, "invalid_grant", "Access has been blocked by Conditional Access policies."),
     90002: (
@@ -62,6 +77,20 @@ _TABLE: dict[int, tuple[int, str, str]] = {
     ),
     90072: (400, "invalid_grant", "The account does not exist in tenant '{tenant}'."),
     900144: (400, "invalid_request", "The request body must contain the following parameter: '{app}'."),
+    70016: (400, "authorization_pending", "OAuth 2.0 device flow error. Authorization is pending. Continue polling."),
+    70018: (400, "authorization_declined", "The end user denied the authorization request."),
+    70020: (
+        400,
+        "expired_token",
+        "The provided value for the input parameter 'device_code' is not valid. This device code has expired.",
+    ),
+    700082: (400, "invalid_grant", "The refresh token has expired due to inactivity."),
+    9002313: (400, "invalid_grant", "Invalid request. Request is malformed or invalid."),
+    900023: (
+        400,
+        "invalid_request",
+        "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.",
+    ),
     70003: (400, "unsupported_grant_type", "The app requested an unsupported grant type."),
     50059: (
         400,
@@ -106,7 +135,7 @@ class LoginError(Exception):
         }
 
 
-def login_error(code: int, *, tenant: str = "", app: str = "") -> LoginError:
+def login_error(code: int, *, tenant: str = "", app: str = "", person: str = "", home: str = "") -> LoginError:
     """The error of a known code; an unknown code gets a plain invalid_request."""
     status, error, text = _TABLE.get(code, (400, "invalid_request", "The request is not valid."))
-    return LoginError(code, status, error, text.format(tenant=tenant, app=app))
+    return LoginError(code, status, error, text.format(tenant=tenant, app=app, person=person, home=home))

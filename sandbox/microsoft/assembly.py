@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import aiohttp
 
+from sandbox.microsoft.applications import Applications
 from sandbox.microsoft.batch import Batch
 from sandbox.microsoft.cloud import Cloud
 from sandbox.microsoft.delivery import Deliveries
 from sandbox.microsoft.delta import Delta
 from sandbox.microsoft.graph import Graph
+from sandbox.microsoft.groups import Groups
 from sandbox.microsoft.handshake import Handshakes
 from sandbox.microsoft.licences import Licences
 from sandbox.microsoft.listing import Listings
@@ -35,10 +37,10 @@ def assemble(
     graph.add_routes(Delta(cloud).routes())
     overlay = Overlay(cloud, graph.throttle)
     graph.add_routes(Users(cloud, Listings(cloud, overlay), overlay).routes())
-    graph.add_routes(Licences(cloud).routes())
+    graph.add_routes(Groups(cloud).routes() + Licences(cloud).routes())
     graph.add_routes(Registration(cloud).routes() + Methods(cloud).routes())
     graph.add_routes(Scores(cloud).routes() + TenantSettings(cloud).routes())
-    graph.add_routes(usage.routes())
+    graph.add_routes(usage.routes() + Applications(cloud).routes())
     graph.add_routes(Batch(cloud, graph).routes())
     graph.add_routes(Subscriptions(cloud, Handshakes(cloud, session), deliveries).routes())
     return graph

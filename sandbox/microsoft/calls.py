@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One received call: `service` is login or graph, `tenant` a tenant id or "", `duration_s` seconds."""
+    """One received call: `service` is login, graph, reports or partner, `tenant` an id or "", `duration_s` seconds."""
 
     at: datetime
     service: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 
 import aiohttp
 import trustme
-from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.clock import SandboxClock
@@ -25,20 +23,20 @@ from sandbox.microsoft.calls import Call
 from sandbox.microsoft.cloud import Cloud
 from sandbox.microsoft.delivery import Deliveries
 from sandbox.microsoft.directory import Directory
-from sandbox.microsoft.graph import Graph
+from sandbox.microsoft.hosting import Hosts, client_session, entry, say_goodbye, server_tls
 from sandbox.microsoft.lifecycle import Lifecycle
 from sandbox.microsoft.login import Login
+from sandbox.microsoft.orphans import leave_orphan
 from sandbox.microsoft.outbox import Attempt, Outbox
+from sandbox.microsoft.partner_center import PartnerCenter
 from sandbox.microsoft.products import Sku, default_skus
 from sandbox.microsoft.schema import PROPERTIES, render
+from sandbox.microsoft.subscription import Subscription
 from sandbox.microsoft.switches import Switches
-from sandbox.microsoft.tenant import DEFAULT_ROLES, Tenant
+from sandbox.microsoft.tenant import DEFAULT_ROLES, Relationship, Tenant
 from sandbox.microsoft.tokens import TokenMint
 from sandbox.microsoft.usage import Usage
 from sandbox.microsoft.writing import new_user
-
-_MAX_BODY = 4 * 1024 * 1024
-_TLS_GOODBYE_S = 0.02
 
 
 class Microsoft:
@@ -61,8 +59,7 @@ class Microsoft:
         self._data_dir = data_dir
         self._deliveries = Deliveries(self._cloud)
         self._signing_key = signing_key
-        self._runners: list[web.AppRunner] = []
-        self._servers: list[asyncio.Server] = []
+        self._hosts: Hosts | None = None
         self._session: aiohttp.ClientSession | None = None
         self._lifecycle = Lifecycle(self._cloud, self._deliveries)
         self._usage = Usage(self._cloud)
@@ -87,6 +84,22 @@ class Microsoft:
     def reports_url(self) -> str:
         """The second host, which hands out usage reports to whoever has the link."""
         return self._cloud.reports_url
+
+    @property
+    def partner_url(self) -> str:
+        """Partner Center."""
+        return self._cloud.partner_url
+
+    @property
+    def partner_tenant_id(self) -> str:
+        """The tenant whose people sign in to manage others; "" in a scenario without one."""
+        partner = self._cloud.partner()
+        return partner.tenant_id if partner else ""
+
+    @property
+    def required_roles(self) -> tuple[str, ...]:
+        """What the app's registration asks an administrator for."""
+        return self._cloud.required_roles
 
     @property
     def ca_file(self) -> Path:
@@ -134,28 +147,29 @@ class Microsoft:
 
     # -- life ---------------------------------------------------------------------------------------------------
 
-    async def start(self, host: str = "127.0.0.1", login_port: int = 0, graph_port: int = 0) -> None:
+    async def start(
+        self, host: str = "127.0.0.1", login_port: int = 0, graph_port: int = 0, partner_port: int = 0
+    ) -> None:
         """Open the servers; port 0 takes a free one. Graph over TLS always takes a free one."""
         self._data_dir.mkdir(parents=True, exist_ok=True)
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(self.ca_file))
         for tenant in self._cloud.tenants.values():
             tenant.directory.settle()
-        self._session = _session(authority)
+        self._session = client_session(authority)
         self._deliveries.outbox = Outbox(self._cloud, self._session, self._deliveries.attempts)
         # a 2048-bit key takes long enough to disturb a loop that serves others
         mint = await asyncio.to_thread(TokenMint, self._cloud.clock, self._signing_key)
         graph = assemble(self._cloud, mint, self._session, self._deliveries, self._usage)
-        server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(server_tls)
-        self._cloud.graph_url = f"http://{_host(host)}:{await self._serve(_entry(graph), host, graph_port, None)}"
+        hosts = self._hosts = Hosts(self._cloud.switches, host)
+        tls = server_tls(authority)
+        self._cloud.graph_url = await hosts.open(entry(graph), graph_port)
         # some client libraries send a token over https only
-        self._cloud.graph_tls_url = f"https://{_host(host)}:{await self._serve(_entry(graph), host, 0, server_tls)}"
-        downloads = self._usage.application
-        self._cloud.reports_url = f"http://{_host(host)}:{await self._serve(downloads(), host, 0, None)}"
-        self._cloud.reports_tls_url = f"https://{_host(host)}:{await self._serve(downloads(), host, 0, server_tls)}"
-        login_port = await self._serve(Login(self._cloud, mint).application(), host, login_port, server_tls)
-        self._cloud.login_url = f"https://{_host(host)}:{login_port}"
+        self._cloud.graph_tls_url = await hosts.open(entry(graph), tls=tls)
+        self._cloud.reports_url = await hosts.open(self._usage.application())
+        self._cloud.reports_tls_url = await hosts.open(self._usage.application(), tls=tls)
+        self._cloud.partner_url = await hosts.open(PartnerCenter(self._cloud, mint).application(), partner_port)
+        self._cloud.login_url = await hosts.open(Login(self._cloud, mint).application(), login_port, tls)
         self._watch = asyncio.create_task(self._lifecycle.run(), name="sandbox-lifecycle")
 
     async def stop(self) -> None:
@@ -165,16 +179,11 @@ class Microsoft:
         if self._deliveries.outbox is not None:
             await self._deliveries.outbox.close()
             self._deliveries.outbox = None
-        for server in self._servers:
-            server.close()
-        for runner in self._runners:
-            await runner.cleanup()
-        self._servers.clear()
-        self._runners.clear()
+        if self._hosts is not None:
+            await self._hosts.close()
         if self._session is not None:
             await self._session.close()
-        # TLS transports close in a later turn of the loop; a loop that ends before leaks their sockets
-        await asyncio.sleep(2 * _TLS_GOODBYE_S)
+        await say_goodbye()
 
     # -- seeding and control ------------------------------------------------------------------------------------
 
@@ -189,11 +198,13 @@ class Microsoft:
         roles: Sequence[str] = DEFAULT_ROLES,
         premium: bool = True,
         skus: Sequence[Sku] | None = None,
+        is_partner: bool = False,
+        relationship: Relationship = "none",
     ) -> Tenant:
         """A customer's tenant; `verified_domains` always contain the default one.
 
         Whether it is premium follows from its products (`skus`; default: `default_skus`, with Business Premium);
-        `premium=False` leaves those out that carry P1.
+        `premium=False` leaves those out that carry P1. `is_partner`: the managed service provider's own.
         """
         key = tenant_id.lower()
         tenant = Tenant(
@@ -206,6 +217,8 @@ class Microsoft:
             consented=consented,
             roles=tuple(roles),
             service_principal_id=str(uuid.uuid4()),
+            is_partner=is_partner,
+            relationship=relationship,
             skus=[sku for sku in (default_skus() if skus is None else skus) if premium or not sku.has_p1],
         )
         self._cloud.tenants[key] = tenant
@@ -235,44 +248,9 @@ class Microsoft:
         """Queue a lifecycle notification, known event or not; returns how many were queued."""
         return self._lifecycle.send(self._cloud.tenants[tenant_id.lower()], event, subscription_id)
 
-    # -- servers ------------------------------------------------------------------------------------------------
-
-    async def _serve(self, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> int:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        self._runners.append(runner)
-        # not a TCPSite: it cannot say how long a client that never answers a TLS close is waited for
-        goodbye = _TLS_GOODBYE_S if tls is not None else None
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(_protocols(runner), host, port, ssl=tls, ssl_shutdown_timeout=goodbye)
-        self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
-
-
-def _entry(graph: Graph) -> web.Application:
-    app = web.Application(client_max_size=_MAX_BODY)
-    app.router.add_route("*", "/{tail:.*}", graph.serve)
-    return app
-
-
-def _session(authority: trustme.CA) -> aiohttp.ClientSession:
-    """The client side of handshakes and deliveries: trusts public CAs and, as their stand-in, the sandbox's own."""
-    trusted = ssl.create_default_context()
-    authority.configure_trust(trusted)
-    connector = aiohttp.TCPConnector(ssl=trusted, limit=0)
-    return aiohttp.ClientSession(
-        connector=connector,
-        timeout=aiohttp.ClientTimeout(total=60),
-        skip_auto_headers=["User-Agent"],
-        trust_env=False,
-    )
-
-
-def _protocols(runner: web.AppRunner) -> web.Server:
-    if runner.server is None:
-        raise RuntimeError("the runner was not set up")
-    return runner.server
-
-
-def _host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    def leave_orphan(
+        self, tenant_id: str, notification_url: str = "", client_state: str = "", change_type: str = ""
+    ) -> Subscription:
+        """A living subscription of the application that nobody remembers, as a crash between POST and save leaves."""
+        tenant = self._cloud.tenants[tenant_id.lower()]
+        return leave_orphan(self._cloud, self._deliveries, tenant, notification_url, client_state, change_type)

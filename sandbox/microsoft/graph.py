@@ -22,7 +22,7 @@ from sandbox.microsoft.request import GraphRequest, GraphResponse, Route, split_
 from sandbox.microsoft.switches import Fault
 from sandbox.microsoft.tenant import Tenant
 from sandbox.microsoft.throttle import Throttle, units_of
-from sandbox.microsoft.tokens import BadTokenError, Identity, TokenMint
+from sandbox.microsoft.tokens import GRAPH_AUDIENCE, BadTokenError, Identity, TokenMint
 
 JSON_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 _DIAGNOSTIC = json.dumps(
@@ -83,7 +83,7 @@ class Graph:
         """Faults, permission, limits, then the route's own handler; raises GraphError."""
         await self._delay_or_fail(request)
         route, params = self._route(request)
-        if route.needs and not (route.needs & request.identity.roles):
+        if route.needs and not (route.needs & request.identity.granted):
             raise denied()
         top = request.option("$top")
         units = units_of(
@@ -119,6 +119,8 @@ class Graph:
             identity = self._mint.read(token.strip())
         except BadTokenError as error:
             raise unauthenticated(str(error), login_url) from error
+        if identity.audience != GRAPH_AUDIENCE:
+            raise unauthenticated("Access token validation failure. Invalid audience.", login_url)
         tenant = self._cloud.tenants.get(identity.tenant_id)
         if tenant is None or not tenant.consented:
             raise GraphError(

@@ -16,6 +16,8 @@ from sandbox.microsoft.throttle import Cost
 from sandbox.microsoft.tokens import Identity
 
 _KEY = re.compile(r"^(\$?\w+)\('([^']+)'\)$")
+# servicePrincipals(appId='...'): an alternate key, kept as one segment `appId=...`
+_ALTERNATE_KEY = re.compile(r"^(servicePrincipals|applications)\((appId)='([^']+)'\)$", re.IGNORECASE)
 _ACTION = re.compile(
     r"^(?:microsoft\.graph\.)?(delta|restore|assignLicense|getByIds|reauthorize)(?:\(\))?$", re.IGNORECASE
 )
@@ -113,9 +115,12 @@ def split_path(raw: str) -> tuple[str, ...]:
     for part in raw.strip("/").split("/"):
         plain = unquote(part)
         keyed = _KEY.match(plain)
+        alternate = _ALTERNATE_KEY.match(plain)
         action = _ACTION.match(plain)
         if keyed:
             segments += [keyed[1], keyed[2]]
+        elif alternate:
+            segments += [alternate[1], f"{alternate[2]}={alternate[3]}"]
         else:
             # the SDKs write the cast without its first word
             segments.append("microsoft.graph.user" if plain == "graph.user" else action[1] if action else plain)

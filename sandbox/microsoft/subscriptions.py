@@ -66,6 +66,9 @@ class Subscriptions:
         if not request.identity.roles & READ_USERS:
             status = switches.missing_role_status
             raise extension_error("Create", status, "Forbidden" if status == 403 else "")
+        if request.tenant.unauthorized_creations > 0:
+            request.tenant.unauthorized_creations -= 1
+            raise extension_error("Create", 401, "")
         if switches.first_create_unauthorized > 0:
             switches.first_create_unauthorized -= 1
             raise extension_error("Create", 401, "")

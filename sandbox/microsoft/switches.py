@@ -15,10 +15,11 @@ from typing import Any
 
 @dataclass(slots=True)
 class Fault:
-    """One injected failure of the login or Graph service.
+    """One injected failure of the login, Graph or partner service.
 
-    `path` is a regular expression searched in the path below the version (`/users/...`, `/$batch`) or, for login, in
-    the whole path. `status` 0 only delays; `drop` closes the connection without an answer. `times` None means for good.
+    `path` is a regular expression searched in the path below the version (`/users/...`, `/$batch`) or, for login and
+    partner, in the whole path. `status` 0 only delays; `drop` closes the connection without an answer. `times` None
+    means for good.
     """
 
     service: str = "graph"
@@ -51,13 +52,36 @@ class Switches:
     login_errors: dict[str, int] = field(default_factory=dict)  # tenant id or "*" -> AADSTS code
     roleless_tokens: bool = False
     token_life_s: int = 3599
+    token_lag_s: float = 0.5  # so long after a consent tokens still show what was granted before
+
+    # consent
     consent_declined: bool = False
+    consent_page: str = "redirect"  # redirect (answered at once wherever the tenant is known) or page (a person clicks)
+    consent_as: str = ""  # tenant id of whoever signs in at /organizations or /common; "": the page asks
+    consent_roles: list[str] = field(default_factory=list)  # a consent grants only these; empty: what the app asks for
+    redirect_uris: list[str] = field(default_factory=list)  # the registered ones; empty: any
+    decline_error: str = "consent_required"  # or permission_denied, access_denied: all three are seen
+    decline_names_tenant: bool = False
+    unauthorized_after_consent: int = 1  # so many first subscriptions of a newly consented tenant answer 401
+
+    # people who sign in, and what partners do for their customers
+    device_code: str = "approve"  # what the person at the other device does: approve, decline, expire, wait
+    device_code_pending: int = 1  # so many polls are answered authorization_pending before that
+    device_code_interval_s: int = 5
+    device_code_life_s: float = 900.0
+    refresh_token_life_s: float = 90 * 86400.0
+    public_client_flows: bool = True  # the app's registration allows a sign-in without its secret
+    partner_page_max: int = 50
+    partner_byte_order_mark: bool = True  # answers of Partner Center begin with one
+    introduction_lag_s: float = 0.5  # what Partner Center granted is seen in the customer's tenant only so much later
+    role_lag_s: float = 1.0  # a role assigned through Graph is in tokens and lists only so much later
 
     # directory and reads
     replication_lag_s: float = 1.0
     delta_lag_s: float = 1.0
     page_token_life_s: float = 300.0
     graph_latency_s: float = 0.0
+    date_skew_s: float = 0.0  # the Date header of every answer of Microsoft is so far from the truth
     batch_shuffle: bool = True
     users_share: float = 1.0  # of the users of a listing so many are answered, as if there were no others
     users_page_max: int = 999  # pages of users may be shorter than asked for
@@ -83,7 +107,7 @@ class Switches:
     handshake_timeout_s: float = 10.0
     handshake_on_renewal: bool = False
     created_change_type_accepted: bool = True
-    first_create_unauthorized: int = 0  # so many next creations answer 401 ExtensionError although the role is there
+    first_create_unauthorized: int = 0  # so many next creations of any tenant answer 401 although the role is there
     missing_role_status: int = 403  # 403 or 401, both are seen
     subscription_max_minutes: int = 41_760
     expiration_error_style: str = "plain"  # plain or extension
@@ -219,6 +243,9 @@ _CHOICES = {
     "concealed_names": ("by_tenant", "always", "never"),
     "secure_score": ("fresh", "stalled", "none"),
     "score_counts": ("odd", "plain"),
+    "consent_page": ("redirect", "page"),
+    "decline_error": ("consent_required", "permission_denied", "access_denied"),
+    "device_code": ("approve", "decline", "expire", "wait"),
 }
 
 

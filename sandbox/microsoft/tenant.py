@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.microsoft.directory import Directory
 from sandbox.microsoft.products import Sku, default_skus
@@ -28,12 +28,21 @@ DEFAULT_ROLES = (
     "ReportSettings.Read.All",
     "Policy.Read.All",
     "UserAuthenticationMethod.Read.All",
+    "GroupMember.Read.All",
 )
+
+
+# none: no partner manages the tenant; reader: one does, but without a role that may consent; administrator: with one
+Relationship = Literal["none", "reader", "administrator"]
 
 
 @dataclass(slots=True)
 class Tenant:
     """`roles` are the application permissions an administrator granted; a token carries those of its birth.
+
+    `consented`: the application has a service principal here. `scopes` are the delegated permissions granted to it.
+    `withheld` roles are taken away again by a policy of the tenant, whoever grants them. `declines`: its administrator
+    says no on the consent page. `is_partner`: the tenant of the managed service provider itself, whose people sign in.
 
     `reported` holds what tests and the story tell of single users; `crowd_reported` answers for a filled crowd.
     `names_concealed` is the tenant's privacy setting of the usage reports, on by default since 2021.
@@ -48,13 +57,34 @@ class Tenant:
     consented: bool = True
     roles: tuple[str, ...] = DEFAULT_ROLES
     service_principal_id: str = ""
+    scopes: tuple[str, ...] = ()
+    scopes_seen_at: float = 0.0  # before, nobody in the tenant knows of them, nor of an application that came with them
+    withheld: frozenset[str] = frozenset()
+    declines: bool = False
+    relationship: Relationship = "none"
+    is_partner: bool = False
+    unauthorized_creations: int = 0  # so many next subscriptions are refused because the consent is so new
+    earlier_roles: tuple[str, ...] = ()  # those a token carries until `roles_seen_at`
+    roles_seen_at: float = 0.0
     skus: list[Sku] = field(default_factory=default_skus)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    groups: dict[str, frozenset[str]] = field(default_factory=dict)  # group id -> direct members, lower case
     reported: dict[str, Reported] = field(default_factory=dict)
     crowd_reported: Callable[[str], Reported | None] | None = None
     score: Score | None = field(default_factory=lambda: Score(74.0, 186.0))
     security_defaults: bool = False
     names_concealed: bool = True
+
+    def grant(self, roles: Sequence[str], seen_at: float) -> None:
+        """Give the application these roles and no others, save the withheld; tokens show them from `seen_at` on."""
+        self.earlier_roles = self.roles if self.consented else ()
+        self.roles = tuple(role for role in roles if role not in self.withheld)
+        self.roles_seen_at = seen_at
+        self.consented = True
+
+    def roles_at(self, moment: float) -> tuple[str, ...]:
+        """What a token issued at this moment (epoch seconds) carries."""
+        return self.roles if moment >= self.roles_seen_at else self.earlier_roles
 
     @property
     def premium(self) -> bool:

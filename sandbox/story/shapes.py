@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 BASIC = "3b555118-da6a-4418-894f-7df1e2096870"
 APPS = "cdd28e44-67e3-425e-be4c-737fab2899d3"
@@ -27,6 +27,11 @@ PART_NUMBERS = {
     NEW_BUNDLE: "BUSINESS_STANDARD_AND_TOMORROW",
 }
 _NAMESPACE = uuid.UUID("5c0d6a2e-6f5c-4f0a-9a4e-2f3d1c7b8a90")
+
+
+# what goes wrong with a company: its administrator declines; its tenant is listed under an id with a wrong digit; a
+# policy of its tenant withholds User.Read.All; or it has no tenant at all, which is nothing wrong
+Trouble = Literal["", "declines", "mistyped", "withheld", "without"]
 
 
 def stable_id(name: str) -> str:
@@ -63,12 +68,25 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One tenant and the customer that stands for it; `domain` is the tenant's verified domain."""
+    """One tenant and the customer that stands for it; `domain` is the tenant's verified domain.
+
+    `email`: the customer's address (None: office@ its domain). `listed`: how a list of customers names the tenant
+    (None: by its id). `relationship`: what the managed service provider may do there.
+    """
 
     name: str
     domain: str
     people: tuple[Person, ...]
     cards: tuple[Card, ...]
+    email: str | None = None
+    listed: str | None = None
+    trouble: Trouble = ""
+    is_consented: bool = True
+    relationship: Literal["none", "reader", "administrator"] = "none"
+
+    @property
+    def has_tenant(self) -> bool:
+        return self.trouble != "without"
 
     @property
     def tenant_id(self) -> str:

@@ -36,7 +36,7 @@ class AccountRoutes:
         return {
             "user_token": "00000000-fake-user-token-of-the-sandbox",
             "user_email": "technician@sandbox.example",
-            "user_name": "Sandbox Technician",
+            "user_name": ask.token.owner,
             "user_id": 1,
             "admin": True,
             "can_use_app": True,

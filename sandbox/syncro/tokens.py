@@ -15,17 +15,20 @@ LIST, DETAIL = "Customers - List/Search", "Customers - View Detail"
 CREATE, EDIT, DELETE = "Customers - Create", "Customers - Edit", "Customers - Delete"
 TICKETS_LIST, TICKETS_CREATE = "Tickets - List/Search", "Tickets - Create"
 ALL_PERMISSIONS = frozenset({LIST, DETAIL, CREATE, EDIT, DELETE, TICKETS_LIST, TICKETS_CREATE})
+DEFAULT_OWNER = "Sandbox Technician"
 
 
 @dataclass(slots=True)
 class Token:
-    """One token; `customer_ids` None means every customer."""
+    """One token; `customer_ids` None means every customer. It does nothing once its `owner` is deactivated."""
 
     secret: str
     permissions: frozenset[str] = ALL_PERMISSIONS
     customer_ids: frozenset[int] | None = None
     valid: bool = True
     expires: datetime | None = None
+    owner: str = DEFAULT_OWNER
+    is_owner_active: bool = True
 
     def may(self, permission: str | None) -> bool:
         return permission is None or permission in self.permissions
@@ -50,9 +53,9 @@ class Tokens:
     def admit(self, headers: Mapping[str, str], params: Mapping[str, Any], now: datetime) -> Token | None:
         """The token of a call (header with or without scheme, else `api_key`), None for a bad or expired one."""
         token = self._tokens.get(carried(headers, params))
-        if token is None or not token.valid or (token.expires is not None and token.expires <= now):
+        if token is None or not token.valid or not token.is_owner_active:
             return None
-        return token
+        return None if token.expires is not None and token.expires <= now else token
 
 
 def carried(headers: Mapping[str, str], params: Mapping[str, Any]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -14,6 +15,7 @@ from sandbox.microsoft import Microsoft
 
 CONTOSO = "11111111-1111-4111-8111-111111111111"
 FABRIKAM = "22222222-2222-4222-8222-222222222222"
+CALLBACK = "https://hub.example.net/connect/callback"
 Json = dict[str, Any]
 
 
@@ -77,6 +79,33 @@ async def token_request(microsoft: Microsoft, session: aiohttp.ClientSession, te
     url = f"{microsoft.login_url}/{tenant}/oauth2/v2.0/token"
     async with session.post(url, data={key: value for key, value in fields.items() if value}) as response:
         return Answer(response.status, await response.json(), dict(response.headers))
+
+
+async def admin_consent(
+    microsoft: Microsoft,
+    session: aiohttp.ClientSession,
+    authority: str,
+    *,
+    answer: Mapping[str, str] | None = None,
+    form: str = "/v2.0/adminconsent",
+    query: Mapping[str, str] | None = None,
+) -> Answer:
+    """An administrator's browser on the consent link; `answer` is what the page's form sends. An empty value of
+    `query` takes that part out of the link. The body is the query of the address that it is sent back to, else text.
+    """
+    asked = {
+        "client_id": microsoft.app_id,
+        "redirect_uri": CALLBACK,
+        "state": "s1",
+        "scope": "https://graph.microsoft.com/.default",
+    } | dict(query or {})
+    params = {key: value for key, value in asked.items() if value}
+    url = f"{microsoft.login_url}/{authority}{form}"
+    method = "GET" if answer is None else "POST"
+    async with session.request(method, url, params=params, data=answer, allow_redirects=False) as response:
+        target = response.headers.get("Location", "")
+        body = dict(parse_qsl(urlsplit(target).query)) if target else await response.text()
+        return Answer(response.status, body, dict(response.headers))
 
 
 @dataclass

@@ -29,6 +29,7 @@ def switches() -> Switches:
         {
             "replication_lag_s": 0.0,
             "delta_lag_s": 0.0,
+            "token_lag_s": 0.0,
             "latency_min_s": 0.0,
             "latency_max_s": 0.02,
             "duplicate_rate": 0.0,

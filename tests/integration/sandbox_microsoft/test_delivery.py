@@ -221,3 +221,31 @@ async def test_an_expired_token_may_stop_deliveries(microsoft: Microsoft, contos
     assert microsoft.pending_notifications == 1  # held, not lost
     await contoso.post(f"/subscriptions/{created}/reauthorize")
     await hook.wait_for(1)
+
+
+async def test_every_notification_may_be_lost_until_further_notice(
+    microsoft: Microsoft, contoso: GraphCaller, hook: Hook, subscribed: str
+) -> None:
+    user = (await contoso.get("/users/person1@contoso.com")).body["id"]
+    microsoft.switches.loss_rate = 1.0
+    for number in range(20):
+        await contoso.patch(f"/users/{user}", {"jobTitle": f"lost {number}"})
+    assert (microsoft.replay(CONTOSO, user, 20), microsoft.pending_notifications) == (20, 0)
+    microsoft.switches.loss_rate = 0.0
+    await contoso.patch(f"/users/{user}", {"jobTitle": "seen"})
+    assert len(await hook.wait_for(1)) == 1
+    assert (await contoso.get(f"/users/{user}")).body["jobTitle"] == "seen"
+
+
+async def test_every_notification_may_be_late(
+    microsoft: Microsoft, contoso: GraphCaller, hook: Hook, subscribed: str
+) -> None:
+    microsoft.switches.change({"latency_min_s": 3600.0, "latency_max_s": 7200.0, "disorder": True})
+    await contoso.patch("/users/person1@contoso.com", {"jobTitle": "late"})
+    await asyncio.sleep(0.05)
+    assert (hook.items, microsoft.pending_notifications) == ([], 1)
+    microsoft.switches.change({"latency_min_s": 0.0, "latency_max_s": 0.0})
+    await contoso.patch("/users/person2@contoso.com", {"jobTitle": "in time"})
+    (item,) = await hook.wait_for(1)
+    assert item["resourceData"]["id"] == (await contoso.get("/users/person2@contoso.com")).body["id"]
+    assert microsoft.pending_notifications >= 1

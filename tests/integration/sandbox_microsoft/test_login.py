@@ -129,18 +129,24 @@ async def test_a_roleless_token_is_a_success_that_graph_denies(microsoft: Micros
     assert (answer.status, answer.code) == (403, "Authorization_RequestDenied")
 
 
-@pytest.mark.parametrize("declined", [False, True])
-async def test_the_consent_redirect_says_admin_consent_either_way(
-    microsoft: Microsoft, session: aiohttp.ClientSession, declined: bool
+@pytest.mark.parametrize("name", [CONTOSO, "contoso.com", "CONTOSO.onmicrosoft.com"])
+async def test_discovery_by_id_or_domain_names_the_tenants_id(
+    microsoft: Microsoft, session: aiohttp.ClientSession, name: str
 ) -> None:
-    microsoft.tenants[CONTOSO].consented = False
-    microsoft.switches.consent_declined = declined
-    query = {"client_id": microsoft.app_id, "redirect_uri": "https://hub.example.net/consent", "state": "s1"}
-    url = f"{microsoft.login_url}/{CONTOSO}/v2.0/adminconsent"
-    async with session.get(url, params=query, allow_redirects=False) as response:
-        target = response.headers["Location"]
-    assert response.status == 302
-    assert "admin_consent=True" in target
-    assert "state=s1" in target
-    assert ("error=consent_required" in target) is declined
-    assert microsoft.tenants[CONTOSO].consented is not declined
+    async with session.get(f"{microsoft.login_url}/{name}/v2.0/.well-known/openid-configuration") as response:
+        found = await response.json()
+    assert found["issuer"] == f"{microsoft.login_url}/{CONTOSO}/v2.0"
+    assert found["token_endpoint"] == f"{microsoft.login_url}/{CONTOSO}/oauth2/v2.0/token"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("nobody.example", 90002), ("33333333-3333-4333-8333-333333333333", 90002), ("nonsense", 900023)],
+)
+async def test_discovery_of_an_unknown_tenant(
+    microsoft: Microsoft, session: aiohttp.ClientSession, name: str, code: int
+) -> None:
+    async with session.get(f"{microsoft.login_url}/{name}/v2.0/.well-known/openid-configuration") as response:
+        refused = await response.json()
+    assert (response.status, refused["error"], refused["error_codes"]) == (400, "invalid_tenant", [code])
+    assert refused["error_description"].startswith(f"AADSTS{code}: ")

@@ -18,7 +18,8 @@ from sandbox.story.shapes import APPS, BASIC, PREMIUM, STANDARD
 from sandbox.world import Ports, World, readable
 
 INFO_KEYS = {
-    "login", "graph", "syncro", "control", "ca_file", "tenants", "customers", "app_id", "app_secret", "syncro_token",
+    "login", "graph", "syncro", "control", "partner", "partner_tenant_id", "ca_file", "tenants", "customers", "app_id",
+    "app_secret", "syncro_token",
 }  # fmt: skip
 
 
