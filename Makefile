@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 
-.PHONY: help demo demo-distributed servers test chaos check unit lint types contracts bench docs lock clean
+.PHONY: help setup demo demo-distributed servers test chaos check unit lint types contracts bench docs lock clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,8 @@ $(VENV)/.runtime: requirements.lock pyproject.toml deploy/venv.sh
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@bash deploy/venv.sh $(PYTHON) $(VENV) requirements-dev.lock
 	@touch $@
+
+setup: $(VENV)/.runtime ## set up .venv, with .venv/bin/entra-syncro, and nothing else
 
 demo: $(VENV)/.runtime ## the whole route on this machine, against simulated vendors (no server needed)
 	@$(BIN)/entra-syncro demo $(ARGS)

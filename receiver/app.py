@@ -1,7 +1,8 @@
 """The two sites: the public door for Microsoft, and the private one for health checks and metrics.
 
-The public one knows two paths, both POST, and tells nobody anything else: errors are one plain line, headers name no
-software. The private one shows states and numbers, never an error's text. Next: `receiver/service.py`.
+The public one knows two paths for Microsoft's POSTs and, where consent links are made, two pages for people; it tells
+nobody anything else: errors are one plain line, headers name no software. The private one shows states and numbers,
+never an error's text. Next: `receiver/service.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from receiver.connect import ConnectSite
 from receiver.webhook import Webhook
+from shared.domain.consent import CALLBACK_PATH, START_PATH
 from shared.runtime.health import Health, State
 
 log = structlog.get_logger("site")
@@ -47,12 +50,15 @@ async def _plain_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return web.Response(status=500, text="500 Internal Server Error\n")
 
 
-def public_app(webhook: Webhook, *, body_limit: int) -> web.Application:
-    """The public door. `body_limit` in bytes."""
+def public_app(webhook: Webhook, *, body_limit: int, connect: ConnectSite | None = None) -> web.Application:
+    """The public door. `body_limit` in bytes. `connect`: None where no consent link leads here."""
     app = web.Application(middlewares=[_plain_errors], client_max_size=body_limit)
     app.on_response_prepare.append(_harden)
     app.router.add_post(NOTIFICATIONS_PATH, webhook.post)
     app.router.add_post(LIFECYCLE_PATH, webhook.post)
+    if connect is not None:  # no HEAD: it would do all that GET does, for nobody to read
+        app.router.add_get(START_PATH, connect.start, allow_head=False)
+        app.router.add_get(CALLBACK_PATH, connect.callback, allow_head=False)
     return app
 
 

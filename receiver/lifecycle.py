@@ -123,7 +123,8 @@ class ControlDesk:
 
     async def _of_tenant(self, tenant: str) -> list[Connection]:
         """Tenant ids in notifications are lower case; what a person typed need not be."""
-        return [c for c in await self._connections.list() if c.tenant_id.lower() == tenant.lower()]
+        everybody = await self._connections.list()
+        return [each for each in everybody if tenant.lower() in (tenant_id.lower() for tenant_id in each.tenants)]
 
     async def _mark_owed(self, tenant: str, why: str) -> None:
         for connection in await self._of_tenant(tenant):

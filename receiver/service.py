@@ -11,27 +11,40 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
+from receiver.addresses import Addresses, Door
 from receiver.app import LIFECYCLE_PATH, NOTIFICATIONS_PATH, private_app, public_app
 from receiver.body import BodyReader
 from receiver.breaker import Breaker
 from receiver.client_state import Secrets
+from receiver.connect import ConnectSite
+from receiver.doorstep import Doorstep
 from receiver.group_commit import GroupCommit
 from receiver.lifecycle import ControlDesk
+from receiver.notes import Notes
+from receiver.recovery import Recovery, Refusals
 from receiver.registrar import IdleRegistrar, Registrar
 from receiver.site import PublicSite, Site
-from receiver.subscriptions import Door, SubscriptionKeeper
+from receiver.standing import Standings
+from receiver.subscriptions import SubscriptionKeeper
 from receiver.tenants import Tenants
 from receiver.webhook import Webhook
+from shared.domain.consent import ConsentDesk
 from shared.ports import (
+    Apart,
     Clock,
     Connections,
     Depths,
+    Directory,
+    DoorProbe,
     Inbox,
+    Invites,
     Leases,
     Memory,
+    Organizations,
     OwedMarks,
     Publisher,
     SubscriptionReads,
+    SubscriptionStates,
     SubscriptionWrites,
 )
 from shared.runtime.health import Health
@@ -52,6 +65,20 @@ class RegistrarPorts:
     inbox: Inbox
     owed: OwedMarks
     publisher: Publisher
+    states: SubscriptionStates
+    door: DoorProbe
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPorts:
+    """What the consent flow may ask of the outside world, and what its links are made with."""
+
+    desk: ConsentDesk
+    invites: Invites
+    connections: Connections
+    directory: Directory
+    organizations: Organizations
+    apart: Apart
 
 
 def build(
@@ -63,13 +90,24 @@ def build(
     registrar: RegistrarPorts,
     clock: Clock,
     metrics: Metrics,
+    consent: ConsentPorts | None = None,
 ) -> list[Service]:
-    """The public door, then the registrar (which needs the door open for its handshakes)."""
+    """The public door, then the registrar (which needs the door open for its handshakes), then the recovery."""
+    refusals = Refusals(clock)
+    public = build_public(
+        settings,
+        secrets=secrets,
+        publisher=publisher,
+        probe=probe,
+        clock=clock,
+        metrics=metrics.receiver,
+        consent=consent,
+        refusals=refusals,
+    )
     return [
-        build_public(
-            settings, secrets=secrets, publisher=publisher, probe=probe, clock=clock, metrics=metrics.receiver
-        ),
+        public,
         build_registrar(settings, secrets=secrets, ports=registrar, clock=clock, metrics=metrics.registrar),
+        Recovery(refusals, public.ready, memory=registrar.memory, clock=clock),
     ]
 
 
@@ -81,8 +119,10 @@ def build_public(
     probe: Depths | None,
     clock: Clock,
     metrics: ReceiverMetrics,
+    consent: ConsentPorts | None = None,
+    refusals: Refusals | None = None,
 ) -> PublicSite:
-    """The service "receiver"."""
+    """The service "receiver". Without `consent`, or without a public address, no consent link leads here."""
     breaker = Breaker()
     metrics.breaker_open.set_function(lambda: 0.0 if breaker.closed else 1.0)
     hints = GroupCommit(publisher, clock=clock, breaker=breaker, metrics=metrics, timeout=settings.confirm_timeout)
@@ -92,9 +132,10 @@ def build_public(
         in_flight=settings.bytes_in_flight,
         timeout=settings.body_timeout,
     )
-    webhook = Webhook(secrets=secrets, hints=hints, bodies=bodies, clock=clock, metrics=metrics)
+    webhook = Webhook(secrets=secrets, hints=hints, bodies=bodies, clock=clock, metrics=metrics, refusals=refusals)
+    connect = ConnectSite(consent, desk=consent.desk, clock=clock) if consent and consent.desk.public_url else None
     return PublicSite(
-        lambda: public_app(webhook, body_limit=settings.body_limit),
+        lambda: public_app(webhook, body_limit=settings.body_limit, connect=connect),
         settings.host,
         settings.port,
         webhook=webhook,
@@ -110,31 +151,29 @@ def build_registrar(
     """The service "registrar"."""
     if not settings.public_url:
         return IdleRegistrar()
-    keeper, tenants = _keeper(settings, secrets, ports, clock, metrics), Tenants()
+    door = Door(settings.public_url + NOTIFICATIONS_PATH, settings.public_url + LIFECYCLE_PATH)
+    doorstep, tenants = Doorstep(ports.door, door, clock), Tenants()
+    keeper = SubscriptionKeeper(
+        ports.reads,
+        ports.writes,
+        Notes(ports.memory, clock),
+        clock=clock,
+        addresses=Addresses(door, secrets),
+        doorstep=doorstep,
+        lifetime=timedelta(minutes=settings.subscription_minutes),
+        metrics=metrics,
+    )
     return Registrar(
         keeper,
         _desk(keeper, tenants, ports, clock),
+        standings=Standings(ports.states, clock),
+        doorstep=doorstep,
         connections=ports.connections,
         leases=ports.leases,
         tenants=tenants,
         clock=clock,
         metrics=metrics,
         interval=settings.interval,
-    )
-
-
-def _keeper(
-    settings: ReceiverSettings, secrets: Secrets, ports: RegistrarPorts, clock: Clock, metrics: RegistrarMetrics
-) -> SubscriptionKeeper:
-    return SubscriptionKeeper(
-        ports.reads,
-        ports.writes,
-        ports.memory,
-        clock=clock,
-        secrets=secrets,
-        door=Door(settings.public_url + NOTIFICATIONS_PATH, settings.public_url + LIFECYCLE_PATH),
-        lifetime=timedelta(minutes=settings.subscription_minutes),
-        metrics=metrics,
     )
 
 

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from receiver.doorstep import HANDSHAKE
 from shared.domain.errors import StopTheLine, SyncError, Transient
 from shared.domain.records import Connection, ConnectionStatus
 
 CHECK_EVERY = 3600.0  # seconds; a subscription that somebody deleted is noticed within this time
 FIRST_WAIT = 15.0  # seconds; consent needs a moment to reach every server of Microsoft
 LAST_WAIT = 3600.0
+DOOR_WAIT = 300.0  # seconds, at most, while our own door is what is wrong: somebody may be mending it right now
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -38,7 +40,8 @@ def wishes(connections: Iterable[Connection]) -> dict[str, Wish]:
     """By tenant. Approved once is watched; all disconnected is dropped; preview or paused stays as it is (absent)."""
     by_tenant: dict[str, list[Connection]] = {}
     for connection in connections:
-        by_tenant.setdefault(connection.tenant_id.lower(), []).append(connection)
+        for tenant_id in connection.tenants:
+            by_tenant.setdefault(tenant_id.lower(), []).append(connection)
     found: dict[str, Wish] = {}
     for tenant, group in by_tenant.items():
         statuses = {connection.status for connection in group}
@@ -46,6 +49,13 @@ def wishes(connections: Iterable[Connection]) -> dict[str, Wish]:
             watched = ConnectionStatus.APPROVED in statuses
             found[tenant] = Wish(watched, max(connection.changed_at for connection in group))
     return found
+
+
+def abandoned(connections: Iterable[Connection], told: Iterable[str]) -> dict[str, Wish]:
+    """Tenants that we subscribed to (`told`: of which a standing was told) and that no connection names any more: a
+    customer was disconnected and connected to another one before its subscription was deleted."""
+    named = {tenant_id.lower() for connection in connections for tenant_id in connection.tenants}
+    return {tenant: Wish(False, NEVER) for tenant in told if tenant not in named}
 
 
 class Tenants:
@@ -81,7 +91,8 @@ class Tenants:
             state.due_at = now  # nobody's failure (the lease ran out): the next look takes it up
             return 0.0
         state.failures += 1
-        wait = min(FIRST_WAIT * float(1 << min(state.failures - 1, 12)), LAST_WAIT)
+        last = DOOR_WAIT if error.code.startswith(HANDSHAKE) else LAST_WAIT
+        wait = min(FIRST_WAIT * float(1 << min(state.failures - 1, 12)), last)
         if isinstance(error, (Transient, StopTheLine)) and error.retry_after is not None:
             wait = max(wait, error.retry_after) if isinstance(error, StopTheLine) else max(error.retry_after, 1.0)
         state.due_at = now + wait

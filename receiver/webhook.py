@@ -20,6 +20,7 @@ from receiver.body import BodyReader
 from receiver.client_state import Secrets
 from receiver.group_commit import GroupCommit
 from receiver.notifications import Batch, Handshake, Reading, Refused, read
+from receiver.recovery import Refusals
 from shared.domain.errors import Transient
 from shared.domain.messages import SubscriptionTouched
 from shared.ports import Clock
@@ -34,13 +35,21 @@ class Webhook:
     """`post` is the handler of both public paths: Graph may send either kind of item to either."""
 
     def __init__(
-        self, *, secrets: Secrets, hints: GroupCommit, bodies: BodyReader, clock: Clock, metrics: ReceiverMetrics
+        self,
+        *,
+        secrets: Secrets,
+        hints: GroupCommit,
+        bodies: BodyReader,
+        clock: Clock,
+        metrics: ReceiverMetrics,
+        refusals: Refusals | None = None,
     ) -> None:
         self._secrets = secrets
         self._hints = hints
         self._bodies = bodies
         self._clock = clock
         self._metrics = metrics
+        self._refusals = refusals
         self._answering = 0
 
     @property
@@ -93,6 +102,8 @@ class Webhook:
         # Every part is awaited to its end, also when another failed: an answer must not leave work unlooked at.
         ends = await asyncio.gather(*self._parts(batch, trace_id, self._clock.now()), return_exceptions=True)
         failures = [end for end in ends if isinstance(end, BaseException)]
+        if failures and self._refusals is not None:
+            self._refusals.refused()  # proven hints alone: whoever just fills our hands must not cause polls
         for failure in failures:
             if not isinstance(failure, Transient):
                 raise failure

@@ -7,7 +7,7 @@ methods may raise `Transient`, `Permanent` or `StopTheLine`, nothing else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,13 +15,16 @@ from typing import Protocol
 
 from shared.domain.changes import Conflict, FieldChange
 from shared.domain.contact import Contact, Customer
+from shared.domain.door import DoorAnswer
 from shared.domain.messages import DeadLettered, Lane, SubscriptionTouched, Unreadable, UsersTouched
+from shared.domain.onboarding import Invite, Organization, PartnerCustomer, WithoutEntra
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import (
     Approval,
     Connection,
     ConnectionStatus,
     DeadLetter,
+    Delay,
     Hold,
     HoldState,
     JournalEntry,
@@ -36,6 +39,7 @@ from shared.domain.records import (
 )
 from shared.domain.tenant import TenantReading
 from shared.domain.user import DirectoryUser, UserRead
+from shared.domain.watching import Coverage, Poll, SubscriptionState
 
 AnyMessage = UsersTouched | SubscriptionTouched | DeadLettered
 
@@ -178,6 +182,101 @@ class Directory(Protocol):
         """Acquire a token and name the application roles in it. must: raise StopTheLine(tenant) without consent"""
 
 
+class Groups(Protocol):
+    """Who is a member of Entra groups, through nested groups too.
+
+    must: raise StopTheLine(tenant) "permission_missing" or "forbidden" where the tenant does not let us see groups
+    """
+
+    async def members(self, tenant_id: str, group_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """Group id -> ids of the users in it, for a full reading.
+
+        must: give every member, or raise; never end early as if it were complete
+        must: leave out a group that the tenant does not have
+        """
+
+    async def of_users(
+        self, tenant_id: str, user_ids: Sequence[str], group_ids: Sequence[str]
+    ) -> Mapping[str, frozenset[str]]:
+        """User id -> those of the groups it is in, 20 users a call.
+
+        must: answer for every id asked, or raise; a user or a group that is not there has no membership
+        """
+
+
+class Organizations(Protocol):
+    async def organization(self, tenant_id: str) -> Organization:
+        """What the tenant says of itself, by a token of that tenant. must: raise StopTheLine(tenant) without consent"""
+
+
+class TenantFinder(Protocol):
+    async def tenant_of(self, domain: str) -> str | None:
+        """The tenant that holds a domain, without any consent.
+
+        must: give None only when Microsoft says that no tenant holds it
+        """
+
+
+RESYNC = "resync_required"  # the code of what `since` raises when a link is void: only a full pass tells what it missed
+
+
+class UserChanges(Protocol):
+    """Which users changed, by Graph's delta query."""
+
+    async def now(self, tenant_id: str) -> str:
+        """A link from which on changes are told. must: cost one request, however many users there are"""
+
+    async def since(self, tenant_id: str, link: str) -> ChangedUsers:
+        """must: give every user that changed once, or raise; never end early as if it were complete
+        must: raise Transient "resync_required" when the link is void
+        may: tell of users that did not change, and again of those of an earlier round
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedUsers:
+    """`link`: where the next round begins. `requests`: how many pages it took."""
+
+    user_ids: tuple[str, ...]
+    link: str
+    requests: int
+
+
+class Products(Protocol):
+    async def has_premium(self, tenant_id: str) -> bool | None:
+        """Whether the tenant holds Entra ID P1 or P2. must: give None when a permission to tell is missing"""
+
+
+class Partner(Protocol):
+    """The partner relationship (GDAP) of the managed service provider, in the name of a person who signs in."""
+
+    async def sign_in(self, tell: Callable[[str, str], None]) -> str:
+        """Let a person sign in elsewhere: `tell(address, code)` is called once. Gives the person's name.
+
+        must: end within 15 minutes; raise Permanent "sign_in_declined" or "sign_in_expired"
+        """
+
+    async def customers(self) -> Sequence[PartnerCustomer]:
+        """Tenants under a relationship, after `sign_in`."""
+
+    async def consent(self, tenant_id: str, roles: Sequence[str]) -> frozenset[str]:
+        """Make the tenant know our application and grant it these roles; gives those it has now.
+
+        must: be harmless when some or all are granted already
+        must: raise Permanent "no_relationship" for a tenant outside every relationship
+        """
+
+
+class DoorProbe(Protocol):
+    async def knock(self, url: str) -> DoorAnswer:
+        """Play Microsoft's handshake against our own address. must: never raise; end within 12 s"""
+
+
+class Skews(Protocol):
+    def skews(self) -> Mapping[str, float]:
+        """Service -> seconds by which this machine's clock is ahead of the service's, as its last answer told."""
+
+
 class TenantReports(Protocol):
     async def read(self, tenant_id: str) -> TenantReading:
         """Everything that a full run wants of one tenant, with the least requests.
@@ -286,6 +385,51 @@ class Customers(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class TokenOwner:
+    """Whose API token it is: when this person is deactivated in Syncro, everything stops."""
+
+    subdomain: str
+    user_name: str
+    is_admin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDefinition:
+    """A custom field of customers. `answers`: the choices of a drop-down, () for any other kind."""
+
+    name: str
+    field_type: str
+    answers: tuple[str, ...] = ()
+
+
+class AccountReads(Protocol):
+    """What the doctor asks of a Syncro account. Contact fields have no definition anywhere in the API."""
+
+    async def owner(self, allowance: Allowance) -> TokenOwner:
+        """must: never keep the answer's body (it holds a secret)"""
+
+    async def customer_fields(self, allowance: Allowance) -> Sequence[FieldDefinition]: ...
+
+    async def some_contacts(self, allowance: Allowance) -> Sequence[Contact]:
+        """One page of contacts of any customer."""
+
+    async def may_edit(self, allowance: Allowance) -> bool | None:
+        """By a write to a contact that cannot exist. must: change nothing; give None when the answer does not tell"""
+
+
+class ContactProbe(Protocol):
+    """Bare writes to one contact, for the doctor alone: what an account does with custom fields is learnt by them."""
+
+    async def get(self, allowance: Allowance, contact_id: int) -> Contact | None:
+        """must: give None only for a 404"""
+
+    async def put(
+        self, allowance: Allowance, contact_id: int, plain: Mapping[str, str], properties: Mapping[str, str]
+    ) -> None:
+        """must: send exactly these plain fields and these custom fields"""
+
+
 class Account(Protocol):
     async def whoami(self, allowance: Allowance) -> str:
         """The account's subdomain; proves the token. must: never keep the answer's body (it holds a secret)"""
@@ -298,9 +442,73 @@ class Connections(Protocol):
     """Which Syncro customer belongs to which tenant, and what people allowed."""
 
     async def save(self, connection: Connection) -> None: ...
+
+    async def change(self, connection: Connection, was: Connection | None) -> bool:
+        """Save what was decided by what was read, `was`; None: that there was none.
+
+        must: give False and change nothing when somebody decided otherwise meanwhile (another `changed_at`)
+        """
+
     async def get(self, customer_id: int) -> Connection | None: ...
     async def of_tenant(self, tenant_id: str) -> Sequence[Connection]: ...
     async def list(self, status: ConnectionStatus | None = None) -> Sequence[Connection]: ...
+
+
+class Invites(Protocol):
+    """Consents that are asked for. `nonce` is what makes an answer single-use."""
+
+    async def open(self, invite: Invite) -> None:
+        """must: replace the customer's earlier open or consented one"""
+
+    async def take(self, nonce: str, at: datetime) -> Invite | None:
+        """must: give it to one caller only, while it is open and not expired at `at`; None to everybody else"""
+
+    async def settle(self, invite: Invite) -> None:
+        """Store state, answered_by, code, missing and settled_at of this nonce. must: leave a replaced one replaced"""
+
+    async def get(self, nonce: str) -> Invite | None: ...
+
+    async def of_customer(self, customer_id: int) -> Invite | None:
+        """The customer's newest that was not replaced."""
+
+    async def newest(self) -> Mapping[int, Invite]:
+        """Customer id -> its newest invite that was not replaced."""
+
+
+class Apart(Protocol):
+    """Customers that a person said have no Entra tenant."""
+
+    async def add(self, customer: WithoutEntra) -> None: ...
+    async def remove(self, customer_id: int) -> None: ...
+    async def all(self) -> Sequence[WithoutEntra]: ...
+
+
+class SubscriptionStates(Protocol):
+    """How each tenant's subscription stands, for people; the registrar trusts Graph, never this."""
+
+    async def save(self, state: SubscriptionState) -> None: ...
+    async def forget(self, tenant_id: str) -> None: ...
+    async def all(self) -> Mapping[str, SubscriptionState]:
+        """By tenant id."""
+
+
+class Polls(Protocol):
+    """How each tenant's delta polls stand, and what they found."""
+
+    async def save(self, poll: Poll) -> None:
+        """must: be durable when it returns; the link moves on only by this"""
+
+    async def all(self) -> Mapping[str, Poll]:
+        """By tenant id."""
+
+    async def forget(self, tenant_id: str) -> None:
+        """must: leave what was counted; be content when nothing is kept"""
+
+    async def judged(self, tenant_id: str, hour: datetime, found: int, announced: int) -> None:
+        """must: add to what was counted for the same hour"""
+
+    async def coverage(self, since: datetime) -> Mapping[str, Coverage]:
+        """Sums by tenant id, of hours that began at `since` or later."""
 
 
 class Policies(Protocol):
@@ -400,6 +608,9 @@ class JournalReads(Protocol):
 
     async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
         """must: give all entries intended at `since` or later that belong to no run, or to the run `or_in`"""
+
+    async def delays(self, since: datetime) -> Sequence[Delay]:
+        """must: give every entry written at `since` or later whose hint was noticed, notifications and polls alone"""
 
 
 class Journal(JournalWrites, JournalReads, Protocol):

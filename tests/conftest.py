@@ -7,6 +7,7 @@ kill, cut or flush per server is in every run all the same: those carry the mark
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ pytest_plugins = ["tests.support.servers"]
 # A busy machine is no finding; what is one prints how to repeat it.
 settings.register_profile("ours", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
+
+os.environ.pop("COLUMNS", None)  # test runners set it for their workers; a test that means a width says which
 
 HERE = Path(__file__).parent
 CHAOS = (

@@ -102,6 +102,8 @@ class Applier:
                 trace_id=cause.trace_id,
                 intended_at=self._clock.now(),
                 run_id=cause.run_id,
+                # What a confirm finds was served late by Entra, which is no delay of ours.
+                noticed_at=None if cause.confirm else cause.noticed_at,
             )
         )
 

@@ -16,12 +16,14 @@ import structlog
 
 from shared.domain import normalise
 from shared.domain.billing import BillingReport, WithoutLicence, report
-from shared.domain.changes import FieldChange, Kind, UpdateContact
+from shared.domain.changes import Excluded, FieldChange, Kind, UpdateContact
 from shared.domain.contact import Contact
 from shared.domain.errors import Permanent, SyncError
 from shared.domain.messages import Lane, Reason
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import ConnectionStatus, Run, RunState
+from shared.domain.scope import belongs
+from shared.domain.user import DirectoryUser
 from worker.apply import Applier
 from worker.connected import connected
 from worker.holding import short_lists, sizes_of
@@ -138,7 +140,7 @@ class Billing:
     def _cause(self, clearing: _Clearing, row: WithoutLicence) -> Cause:
         run_id, now = clearing.run.run_id, self._ports.clock.now()
         return Cause(
-            tenant_id=clearing.survey.reading.tenant_id,
+            tenant_id=clearing.survey.tenant_of(row.user_id),
             user_id=row.user_id,
             reason=Reason.MANUAL,
             trace_id=run_id,
@@ -152,13 +154,22 @@ class Billing:
 def _report(survey: Survey) -> BillingReport:
     return report(
         survey.customer_id,
-        survey.reading.users,
+        _ours(survey),
         survey.preview.contacts,
         survey.plans,
         survey.links,
         survey.policy,
         survey.reading.part_numbers,
     )
+
+
+def _ours(survey: Survey) -> Sequence[DirectoryUser]:
+    """Of a shared tenant, whoever is of this customer's part or has a contact here; the others are billed elsewhere."""
+    users = survey.reading.users
+    if not survey.is_shared:
+        return users
+    left_out = {plan.user_id for plan in survey.plans if isinstance(plan, Excluded)}
+    return [user for user in users if user.id not in left_out or belongs(user, survey.policy) is not False]
 
 
 def _still_says(fresh: Contact, row: WithoutLicence, clearing: _Clearing) -> bool:

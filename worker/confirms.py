@@ -1,7 +1,8 @@
 """The second look after one in which nothing had changed: a minute later, at Entra only.
 
-Something was notified, so Entra may have answered with yesterday. Published before the look counts: a crash in
-between repeats the look and never loses the confirm. Next: `worker/settle.py`.
+Something was notified or found by a delta poll, and Entra may have answered with yesterday: neither tells of it again.
+Published before the look counts: a crash in between repeats the look and never loses the confirm. A confirm has none
+of its own. Next: `worker/settle.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from worker.look import Cause, Look
 from worker.marks import Marks
 from worker.parts import WorkerPorts
 
+_TELL_OF_CHANGES = frozenset({Reason.NOTIFICATION, Reason.DELTA})
+
 
 class Confirms:
     def __init__(self, ports: WorkerPorts, policy: CoalescePolicy, lane: Lane, marks: Marks) -> None:
@@ -25,7 +28,7 @@ class Confirms:
 
     async def plan(self, cause: Cause, look: Look) -> None:
         """Publish a confirm if this look asks for one. Raises Transient when that cannot be said to be done."""
-        if cause.reason is not Reason.NOTIFICATION or cause.confirm or not look.quiet:
+        if cause.reason not in _TELL_OF_CHANGES or cause.confirm or not look.quiet:
             return
         if await self._marks.awaits_confirm(cause.tenant_id, cause.user_id):
             return

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import nan
 
 from shared.domain.messages import Lane
+from shared.ports import RESYNC
 from shared.runtime.metrics import WorkerMetrics
-from worker.parts import FullSyncs, LookReport
+from worker.parts import FullSyncs, LookReport, PollReport, WatchFigures
+
+# A void link is no failure: full syncs make up for it.
+_RESULTS = {"": "done", f"graph:{RESYNC}": "resync"}
 
 
 def counting(metrics: WorkerMetrics) -> Callable[[LookReport], None]:
@@ -31,3 +36,31 @@ def counting_full_syncs(metrics: WorkerMetrics) -> Callable[[FullSyncs], None]:
         metrics.oldest_full_sync.set(standing.oldest or 0.0)
 
     return show
+
+
+def counting_polls(metrics: WorkerMetrics) -> Callable[[PollReport], None]:
+    """The `on_poll` of such a process."""
+
+    def count(poll: PollReport) -> None:
+        metrics.delta_rounds.labels(_RESULTS.get(poll.code, "failed")).inc()
+        metrics.delta_changes.labels("yes").inc(poll.announced)
+        metrics.delta_changes.labels("no").inc(poll.unannounced)
+
+    return count
+
+
+def counting_figures(metrics: WorkerMetrics) -> Callable[[WatchFigures], None]:
+    """The `on_figures` of such a process. What nobody knows shows as NaN, never as a good number."""
+
+    def show(seen: WatchFigures) -> None:
+        metrics.announced_share.set(_known(seen.announced))
+        metrics.announced_share_worst.set(_known(seen.announced_worst))
+        metrics.oldest_delta_poll.set(_known(seen.oldest_poll))
+        metrics.subscription_left.set(_known(seen.subscription_left))
+        metrics.unsubscribed.set(seen.unsubscribed)
+
+    return show
+
+
+def _known(value: float | None) -> float:
+    return nan if value is None else value

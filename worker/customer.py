@@ -32,6 +32,7 @@ from worker.handover import HandOver
 from worker.listings import Listings, Snapshot
 from worker.look import Cause, Decided
 from worker.marks import Marks
+from worker.membership import Memberships
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.reported import Reported
 from worker.rivals import rivals_of
@@ -60,6 +61,7 @@ class CustomerLook:
         handover = HandOver(ports.memory)
         self._reported = Reported(handover, ports.clock)
         self._braking = Braking(ports, settings, handover)
+        self._memberships = Memberships(ports.groups)
         self._carrier = Carrier(ports, settings, marks, self._listings, self._braking)
 
     async def look(self, user: AnyUser, customer_id: int, cause: Cause, read_at: datetime) -> Outcome:
@@ -109,6 +111,7 @@ class CustomerLook:
     # --- an unlinked user ---------------------------------------------------------------------------------------
 
     async def _by_listing(self, case: Case) -> Outcome:
+        case = await self._in_groups(case)
         snapshot, calls = await self._listings.of(case.customer_id, since=case.cause.taken_at)
         case.spent.calls += calls
         rivals = await self._rivals(case, snapshot)
@@ -149,10 +152,19 @@ class CustomerLook:
             log.warning("duplicate_contacts", customer_id=case.customer_id, user_id=case.user.id, ids=found.duplicates)
         return await self._plan(case, found)
 
+    async def _in_groups(self, case: Case) -> Case:
+        """Whoever may get a contact says in which of the chosen groups it is."""
+        if not isinstance(case.user, DirectoryUser):
+            return case
+        (user,) = await self._memberships.of_users(case.cause.tenant_id, [case.user], case.policy)
+        return replace(case, user=user)
+
     async def _rivals(self, case: Case, snapshot: Snapshot) -> Sequence[DirectoryUser]:
+        connection = await self._ports.connections.get(case.customer_id)
         return await rivals_of(
             self._ports.directory,
-            case.cause.tenant_id,
+            self._memberships,
+            connection.tenants if connection is not None else (case.cause.tenant_id,),
             case.user,
             snapshot.contacts.values(),
             link=None,

@@ -24,8 +24,10 @@ from shared.domain.user import DirectoryUser, UserRead
 from worker.connected import connected
 from worker.divided import standing_of
 from worker.handover import HandOver
+from worker.homes import housed
 from worker.look import held_by
 from worker.marks import Marks
+from worker.membership import Memberships
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.rivals import rivals_of
 from worker.survey import user_label
@@ -54,6 +56,7 @@ class _Case:
     """What was read for one user."""
 
     connection: Connection
+    tenant_id: str  # where the user lives
     user: UserRead
     policy: SyncPolicy
     facts: Facts | None
@@ -67,6 +70,7 @@ class Explaining:
         self._lane = lane
         self._marks = Marks(ports.memory, ports.clock, settings.fingerprint_key)
         self._handover = HandOver(ports.memory)
+        self._memberships = Memberships(ports.groups)
 
     async def explain(self, customer_id: int, user_id: str) -> Explanation:
         """Permanent "unknown_customer" without a tenant; costs one listing of the customer's contacts."""
@@ -85,17 +89,20 @@ class Explaining:
 
     async def _read(self, connection: Connection, user_id: str) -> _Case:
         ports, customer_id = self._ports, connection.customer_id
-        user = (await ports.directory.users(connection.tenant_id, [user_id]))[user_id]
+        found = await housed(ports.directory, connection.tenants, [user_id])
+        tenant_id, user = found.homes[user_id], found.reads[user_id]
         async with ports.pace.reserve(1, self._lane, wait=self._settings.pace_wait) as allowance:
             contacts = await ports.contacts.listing(allowance, customer_id)
         policy = await ports.policies.policy(customer_id)
-        facts = await self._facts(connection, user_id)
-        found = await self._match(connection, user, contacts, policy)
-        return _Case(connection, user, policy, facts, found)
+        if isinstance(user, DirectoryUser):
+            (user,) = await self._memberships.of_users(tenant_id, [user], policy)
+        facts = await self._facts(customer_id, tenant_id, user_id)
+        matched = await self._match(connection, user, contacts, policy)
+        return _Case(connection, tenant_id, user, policy, facts, matched)
 
-    async def _facts(self, connection: Connection, user_id: str) -> Facts | None:
-        told = await self._handover.facts(connection.tenant_id, user_id)
-        applied = await self._handover.applied(connection.customer_id, user_id)
+    async def _facts(self, customer_id: int, tenant_id: str, user_id: str) -> Facts | None:
+        told = await self._handover.facts(tenant_id, user_id)
+        applied = await self._handover.applied(customer_id, user_id)
         return told.known_at(self._ports.clock.now(), applied) if told else None
 
     async def _match(
@@ -106,7 +113,14 @@ class Explaining:
         link = await ports.links.of_user(customer_id, user.id)
         contact_id = link.contact_id if link else None
         rivals = await rivals_of(
-            ports.directory, connection.tenant_id, user, contacts, link=contact_id, linked=linked, policy=policy
+            ports.directory,
+            self._memberships,
+            connection.tenants,
+            user,
+            contacts,
+            link=contact_id,
+            linked=linked,
+            policy=policy,
         )
         created = await ports.journal.created(customer_id, user_id=user.id)
         return match(
@@ -145,7 +159,7 @@ class Explaining:
 
     async def _stopped(self, case: _Case, planned: Plan) -> str:
         """What a person has to do first, "" when nothing is in the way."""
-        held = held_by(case.connection, case.connection.tenant_id)
+        held = held_by(case.connection, case.tenant_id)
         if held is not None:
             return f"Nothing is written: this customer is {held.why}."
         hold = await self._ports.holds.of_customer(case.connection.customer_id)

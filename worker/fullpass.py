@@ -17,6 +17,7 @@ from shared.domain.errors import Permanent, SyncError, Transient
 from shared.domain.forecast import Forecast, forecast_of
 from shared.domain.freeze import without_frozen
 from shared.domain.messages import Lane, Reason
+from shared.domain.policy import SyncPolicy
 from shared.domain.preview import PreviewRow, is_write
 from shared.domain.records import Connection, ConnectionStatus, Hold, Run, RunState
 from worker.connected import connected
@@ -77,9 +78,16 @@ class FullPass:
         self._noting = Noting(ports)
         self._totals = Totals(ports, settings)
 
-    async def preview(self, customer_id: int) -> Survey:
-        """What a full pass would do, every row of it; changes nothing anywhere. Any status will do."""
-        return await self._surveyor.survey(await connected(self._ports, customer_id))
+    async def preview(self, customer_id: int, policy: SyncPolicy | None = None) -> Survey:
+        """What a full pass would do, every row of it; changes nothing anywhere. Any status will do.
+
+        `policy`: by these rules instead of the customer's own.
+        """
+        return await self._surveyor.survey(await connected(self._ports, customer_id), policy=policy)
+
+    async def compare(self, customer_id: int, policy: SyncPolicy) -> tuple[Survey, Survey]:
+        """The same by the customer's own rules and by `policy`, from one reading."""
+        return await self._surveyor.compared(await connected(self._ports, customer_id), policy)
 
     async def full_pass(
         self,

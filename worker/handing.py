@@ -71,18 +71,27 @@ class Handing:
         for user_id in users:
             facts = reading.facts.get(user_id) or Facts(reading.began)
             passed = judged.get(user_id, frozenset())
-            await self._handover.give(reading.tenant_id, survey.customer_id, user_id, facts, passed)
-        messages = split(
-            reading.tenant_id,
-            tuple(users),
-            reason=reason,
-            noticed_at=self._ports.clock.now(),  # an earlier look did not know what was just handed over
-            trace_id=run_id,
-            run_id=run_id,
-            facts_at=reading.began,
-        )
-        for message in messages:
-            await self._ports.publisher.publish(message, _lane(reason, len(users)))
+            await self._handover.give(survey.tenant_of(user_id), survey.customer_id, user_id, facts, passed)
+        for tenant_id, ids in _by_tenant(survey, users).items():
+            messages = split(
+                tenant_id,
+                tuple(ids),
+                reason=reason,
+                noticed_at=self._ports.clock.now(),  # an earlier look did not know what was just handed over
+                trace_id=run_id,
+                run_id=run_id,
+                facts_at=reading.began,
+            )
+            for message in messages:
+                await self._ports.publisher.publish(message, _lane(reason, len(users)))
+
+
+def _by_tenant(survey: Survey, users: Sequence[str]) -> dict[str, list[str]]:
+    """A message is of one tenant. Their order within a tenant stays."""
+    found: dict[str, list[str]] = {}
+    for user_id in users:
+        found.setdefault(survey.tenant_of(user_id), []).append(user_id)
+    return found
 
 
 def _lane(reason: Reason, users: int) -> Lane:

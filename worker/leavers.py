@@ -2,12 +2,12 @@
 
 So a pass judges their changes with all others (fifty deleted users in a night are a question for a person), and a hold
 names them. Absence alone says nothing: whoever is there after all, or missing for the first time, is left to a look.
+A customer of several tenants is asked in all of them.
 Next: `worker/holding.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.domain.changes import Plan
@@ -16,10 +16,10 @@ from shared.domain.matching import match
 from shared.domain.plan import plan
 from shared.domain.preview import PreviewRow, is_write
 from shared.domain.user import Deleted, SoftDeleted, UserRead
+from worker.homes import concluded, housed
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.survey import Survey
-from worker.sync import TOGETHER
 
 
 class Leavers:
@@ -37,31 +37,27 @@ class Leavers:
             return survey
         contacts = _linked(survey)
         rows, unseen = [], []
-        for read in await self._read(survey):
-            row = await self._row(survey, read, contacts.get(read.id))
+        found = await housed(self._ports.directory, survey.connection.tenants, survey.unseen)
+        for read in found.reads.values():
+            row = await self._row(survey, found.homes[read.id], read, contacts.get(read.id))
             if row is None:
                 unseen.append(read.id)
             elif is_write(row.plan):
                 rows.append(row)
-        requests = survey.reading.requests + -(-len(survey.unseen) // TOGETHER)
+        requests = survey.reading.requests + found.calls
         return replace(
             survey,
             preview=replace(survey.preview, rows=(*survey.preview.rows, *rows)),
             unseen=tuple(unseen),
+            homes={**survey.homes, **found.homes},
             reading=replace(survey.reading, requests=requests),
         )
 
-    async def _read(self, survey: Survey) -> Sequence[UserRead]:
-        ids, tenant_id = survey.unseen, survey.connection.tenant_id
-        reads: list[UserRead] = []
-        for start in range(0, len(ids), TOGETHER):
-            found = await self._ports.directory.users(tenant_id, ids[start : start + TOGETHER])
-            reads.extend(found.values())
-        return reads
-
-    async def _row(self, survey: Survey, read: UserRead, contact: Contact | None) -> PreviewRow | None:
-        user = await self._marks.concluded(survey.connection.tenant_id, read, self._for_good)
+    async def _row(self, survey: Survey, home: str, read: UserRead, contact: Contact | None) -> PreviewRow | None:
+        user = await concluded(self._marks, survey.connection.tenants, home, read, self._for_good)
         if contact is None or not isinstance(user, SoftDeleted | Deleted):
+            return None
+        if isinstance(user, Deleted) and user.id in survey.inherited:
             return None
         found = match(user, [contact], link=contact.id, linked={contact.id: user.id}, rivals=(), policy=survey.policy)
         decided: Plan = plan(

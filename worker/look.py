@@ -18,10 +18,12 @@ NOBODY = 0  # stands for the customer in an outcome that none was asked for
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """`taken_at` is when the newest of the hints was taken: a listing for a creation begins after it.
+    """`noticed_at` is that of the earliest hint; `taken_at` is when the newest was taken: a listing for a creation
+    begins after it.
 
-    `confirm` asks for Entra alone, as long as it says what it said before. `facts_at`: when the reports were read that
-    a full pass handed over for this user; None when no pass asks for this look.
+    `entra_alone`: Syncro is not asked as long as Entra says what it said before. `confirm`: this is the second look at
+    something noticed. `facts_at`: when the reports were read that a full pass handed over for this user; None when no
+    pass asks for this look.
     """
 
     tenant_id: str
@@ -33,12 +35,16 @@ class Cause:
     noticed_at: datetime
     taken_at: datetime
     confirm: bool = False
+    entra_alone: bool = False
     facts_at: datetime | None = None
 
 
 def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime) -> Cause:
-    """Several hints, one look: the oldest one names it, and only when all are confirms is it one."""
-    first = min(messages, key=lambda message: (message.confirm, message.noticed_at))
+    """Several hints, one look: the oldest one names it, and only when none asks for Syncro does it do with Entra.
+
+    It is as late as the earliest of them says, also when that is a poll's and a notification came after it.
+    """
+    first = min(messages, key=lambda message: (message.asks_entra_alone, message.confirm, message.since))
     return Cause(
         tenant_id=first.tenant_id,
         user_id=user_id,
@@ -46,9 +52,10 @@ def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime)
         trace_id=first.trace_id,
         run_id=first.run_id,
         attempt=first.attempt,
-        noticed_at=first.noticed_at,
+        noticed_at=min(message.since for message in messages),
         taken_at=taken_at,
         confirm=first.confirm,
+        entra_alone=first.asks_entra_alone,
         facts_at=max((message.facts_at for message in messages if message.facts_at), default=None),
     )
 
@@ -91,10 +98,13 @@ class Look:
     @property
     def quiet(self) -> bool:
         """Everything went well and nothing had changed: Entra may have answered with yesterday."""
-        return bool(self.outcomes) and all(
-            isinstance(outcome, Synced) and not isinstance(outcome.plan, CreateContact | UpdateContact)
-            for outcome in self.outcomes.values()
-        )
+        return bool(self.outcomes) and all(map(_found_nothing, self.outcomes.values()))
+
+
+def _found_nothing(outcome: Outcome) -> bool:
+    if isinstance(outcome, Synced):
+        return not isinstance(outcome.plan, CreateContact | UpdateContact)
+    return isinstance(outcome, Covered)
 
 
 def covered(user_id: str, at: datetime) -> Look:
@@ -104,7 +114,7 @@ def covered(user_id: str, at: datetime) -> Look:
 
 def held_by(connection: Connection | None, tenant_id: str) -> Held | None:
     """What people decided about a customer, where it forbids writing for this tenant."""
-    if connection is None or connection.tenant_id != tenant_id:
+    if connection is None or tenant_id not in connection.tenants:
         return Held("disconnected", owed=False)
     match connection.status:
         case ConnectionStatus.APPROVED:

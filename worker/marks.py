@@ -40,6 +40,16 @@ class Marks:
         """Does the directory still say what the last successful look read?"""
         return await self._memory.recall(f"seen:{tenant_id}:{read.id}") == self._fingerprint(read)
 
+    async def looking(self, tenant_id: str, user_id: str) -> None:
+        """A look at Syncro begins: until it succeeded for every customer nobody knows what was read last.
+
+        Else one that wrote a part and failed would leave behind what was true before it, and a confirm that finds
+        Entra back at that would call it unchanged.
+        """
+        key = f"seen:{tenant_id}:{user_id}"
+        if await self._memory.recall(key):
+            await self._memory.remember(key, "", ttl=1.0)
+
     async def missing_since(self, tenant_id: str, user_id: str) -> datetime:
         """When this user was first found missing; a first time is remembered."""
         key = f"missing:{tenant_id}:{user_id}"

@@ -41,6 +41,7 @@ def notes_of(
 
 def _notes(survey: Survey, news: Mapping[str, str], hold: Hold | None, carried: int, is_frozen: bool) -> Iterator[str]:
     yield from survey.reading.unknown
+    yield from survey.notes
     for sku_id, part_number in news.items():
         name = f"{part_number} ({sku_id})" if part_number else sku_id
         yield f"No label is set for the product {name}; add it to policy.extra_skus if it is to be billed."

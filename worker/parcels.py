@@ -1,8 +1,8 @@
 """Packs waiting hints into fewer messages, which wait in the broker instead of in our hands. Pure.
 
 A parcel's `noticed_at` is set so that only a look at its due time or later answers it; every hint noticed before
-may then ride along (`worker/rhythm.py`). Hints of different causes never share a parcel, so that reasons, runs and
-attempts stay true. Next: `worker/consumer.py`.
+may then ride along (`worker/rhythm.py`). When the earliest was really noticed stays beside it, for the journal. Hints
+of different causes never share a parcel, so that reasons, runs and attempts stay true. Next: `worker/consumer.py`.
 """
 
 from __future__ import annotations
@@ -68,11 +68,13 @@ def _parcel(
 ) -> Parcel:
     delay = max(at_least, max(user.due for user, _ in hints) - now, 0.0)
     newest = max(ticket.message.noticed_at for _, ticket in hints)
-    answers = wall + timedelta(seconds=delay - first_window)
+    first = min(ticket.message.since for _, ticket in hints)
+    dated = max(newest, wall + timedelta(seconds=delay - first_window))
     message = hints[0][1].message.model_copy(
         update={
             "user_ids": tuple(dict.fromkeys(user.user_id for user, _ in hints)),
-            "noticed_at": max(newest, answers),
+            "noticed_at": dated,
+            "first_noticed_at": first if first != dated else None,
         }
     )
     return Parcel(message, lane, delay, now + delay, tuple(hints))

@@ -37,8 +37,8 @@ class Parking:
         return []
 
     def parked(self, parcel: Parcel) -> None:
-        """The parcel is safe. A confirm answers no other hint: it may end without asking Syncro."""
-        if parcel.message.confirm:
+        """The parcel is safe. One that may end without asking Syncro answers no other hint."""
+        if parcel.message.asks_entra_alone:
             return
         moved = parcel.lane is not self._lane
         for user, _ in parcel.hints:

@@ -13,6 +13,7 @@ from datetime import datetime
 from shared.domain.nightly import BillingPolicy, BrakePolicy, NightlyPolicy
 from shared.domain.policy import CoalescePolicy, RetryPolicy
 from shared.domain.schedule import frozen
+from shared.domain.watching import PollPolicy
 from shared.ports import (
     Account,
     Approvals,
@@ -24,6 +25,7 @@ from shared.ports import (
     DeadLetters,
     Depths,
     Directory,
+    Groups,
     Holds,
     Inbox,
     Journal,
@@ -33,10 +35,13 @@ from shared.ports import (
     OwedMarks,
     Pace,
     Policies,
+    Polls,
     Publisher,
     Runs,
     Sizes,
+    SubscriptionStates,
     TenantReports,
+    UserChanges,
 )
 
 
@@ -65,6 +70,10 @@ class WorkerPorts:
     runs: Runs
     holds: Holds
     sizes: Sizes
+    changes: UserChanges
+    polls: Polls
+    subscription_states: SubscriptionStates
+    groups: Groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,41 @@ class FullSyncs:
     oldest: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class WatchFigures:
+    """How all tenants of approved customers are watched, for the metrics. Seconds, shares 0 to 1; None: unknown.
+
+    `announced`: share of the last day's changes that notifications told of, `announced_worst` of the tenant that is
+    worst off. `oldest_poll`: a tenant that was never polled counts since its customer was last decided about.
+    `unsubscribed`: tenants without a living subscription, 0 while no receiver has a public address.
+    """
+
+    announced: float | None
+    announced_worst: float | None
+    oldest_poll: float | None
+    subscription_left: float | None
+    unsubscribed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PollReport:
+    """One delta poll of one tenant, for the metrics: counts and seconds alone.
+
+    `found`: users whom it found. `announced`, `unannounced`: of those whom earlier polls found, as judged by this one.
+    `interval`: seconds to the next one (after a failure: until it is tried again). `code`: why it failed
+    ("service:code"), "graph:resync_required" and the like when the link was void and full syncs make up for it, "" when
+    all is well.
+    """
+
+    tenant_id: str
+    found: int
+    announced: int
+    unannounced: int
+    seconds: float
+    interval: float
+    code: str = ""
+
+
 def _ignore(_: object) -> None:
     """Nobody counts."""
 
@@ -132,6 +176,9 @@ class WorkerSettings:
     missing_for_good: float = 3600.0  # missing twice this far apart: deleted
     probe_first: float = 5.0  # account stop: first probe, doubling ...
     probe_last: float = 300.0  # ... up to this
+    polls: PollPolicy = field(default_factory=PollPolicy)
+    has_door: bool = True  # a public address is set here (a receiver elsewhere may have one as well)
+    poll_every: float = 5.0  # between two looks at which tenants are due for a delta poll
     owed_every: float = 10.0
     owed_backoff: float = 300.0  # between two full passes that a worker makes of one customer
     schedule_every: float = 30.0  # between two looks at which customers are due
@@ -139,6 +186,8 @@ class WorkerSettings:
     on_look: Callable[[LookReport], None] = _ignore
     on_run: Callable[[float], None] = _ignore  # seconds that a full sync took, to the end of its last look
     on_schedule: Callable[[FullSyncs], None] = _ignore
+    on_poll: Callable[[PollReport], None] = _ignore
+    on_figures: Callable[[WatchFigures], None] = _ignore
 
     def is_frozen(self, now: datetime) -> bool:
         """Do licences and counts wait on this day?"""

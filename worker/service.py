@@ -9,8 +9,10 @@ from typing import Protocol
 from shared.domain.messages import Lane
 from worker.burial import Burial
 from worker.consumer import Consumer
+from worker.figures import Figures
 from worker.owed import OwedPasses
 from worker.parts import WorkerPorts, WorkerSettings
+from worker.polls import DeltaPolls
 from worker.schedule import Schedule
 
 
@@ -33,4 +35,6 @@ def build(ports: WorkerPorts, settings: WorkerSettings) -> Sequence[WorkerServic
         Consumer(ports, settings, Lane.BACKFILL),
         OwedPasses(ports, settings),
         Schedule(ports, settings),
+        DeltaPolls(ports, settings),
+        Figures(ports, settings),
     )

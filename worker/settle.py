@@ -76,7 +76,7 @@ class Settler:
                 await self._ports.publisher.publish(alone, self._lane, delay=delay)
             case DeadLetter(code=code, detail=detail):
                 attempts = alone.attempt + 1
-                letter = self._letter(encode(alone), code, detail, alone.noticed_at, attempts)
+                letter = self._letter(encode(alone), code, detail, alone.since, attempts)
                 await self._ports.publisher.publish(letter, Lane.DEAD)
             case _:
                 assert_never(verdict)
@@ -127,7 +127,7 @@ class Settler:
             error_class=code,
             detail=detail,
             attempts=attempts,
-            first_seen=min(first_seen, now),  # a parked hint is dated ahead
+            first_seen=min(first_seen, now),  # a confirm is dated ahead
             last_seen=now,
         )
 

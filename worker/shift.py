@@ -18,6 +18,7 @@ from shared.domain.errors import SyncError
 from shared.domain.messages import Lane, UsersTouched
 from shared.domain.retry import StopAccount
 from shared.ports import Delivery
+from worker.announced import Announced
 from worker.confirms import Confirms
 from worker.look import Look, cause_of, covered
 from worker.parcels import Parcel
@@ -29,6 +30,7 @@ from worker.waiting import Ticket, Waiting, WaitingRoom
 
 log = structlog.get_logger("worker")
 _TIDY_EVERY = 10.0  # seconds
+_LAST_NOTES = 2.0  # seconds in which notes of notifications are still written down at the end
 _BREATH = 1.0  # seconds before a delivery is released after a failure of ours
 
 
@@ -40,6 +42,7 @@ class Shift:
         self._sync = sync
         self._settler = Settler(ports, settings, lane)
         self._room = WaitingRoom(settings.coalesce)
+        self._announced = Announced(ports.memory)
         self._confirms = Confirms(ports, settings.coalesce, lane, sync.marks)
         self._parking = Parking(self._room, settings.coalesce, lane)
         self._held: set[Ticket] = set()
@@ -62,12 +65,15 @@ class Shift:
             self.taking = True
             intake = group.create_task(self._intake(deliveries), name=f"intake:{self._lane.value}")
             watch = group.create_task(self._watch(stop), name=f"watch:{self._lane.value}")
+            notes = group.create_task(self._announced.serve(), name=f"announced:{self._lane.value}")
             await self._dispatch(group)
             self.taking = False
             intake.cancel()
             watch.cancel()
             await self._drain()
             await self._give_back()
+            await self._announced.drain(_LAST_NOTES)
+            notes.cancel()
 
     # --- taking -------------------------------------------------------------------------------------------------
 
@@ -89,6 +95,7 @@ class Shift:
             return
         ticket = Ticket(delivery, message, self._ports.clock.now())
         self._held.add(ticket)
+        self._announced.note(message)
         for user_id in message.user_ids:
             is_answered = await self._is_answered(message, user_id)
             if ticket not in self._held:

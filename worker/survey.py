@@ -1,8 +1,8 @@
 """A whole customer as of now: every user, what reports say, every contact, every plan. Reads only.
 
-One reading of the tenant and one listing of the contacts; the same planner as for one hint, so that a preview shows
-what a look would do. A run keeps only the rows that ask for something, for a tenant may have 100,000 users. Next:
-`worker/fullpass.py`.
+One reading of each of its tenants and one listing of the contacts (`worker/material.py`); the same planner as for one
+hint, so that a preview shows what a look would do. A run keeps only the rows that ask for something, for a tenant may
+have 100,000 users. Next: `worker/fullpass.py`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from shared.domain.plan import DELETED_SINCE, plan
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview, PreviewRow
 from shared.domain.records import Connection
-from shared.domain.tenant import TenantReading
+from shared.domain.tenant import TenantReading, merged
 from shared.domain.user import DirectoryUser
 from worker.marks import Marks
+from worker.material import Material, read_material
+from worker.membership import Memberships, Told
 from worker.parts import WorkerPorts, WorkerSettings
 
 Keep = Callable[[Plan], bool]
@@ -35,9 +37,12 @@ _BREATH = 100  # users planned before others on this loop get their turn: leases
 class Survey:
     """`began`: before the first read. `preview`: the rows that were kept, and all contacts.
 
-    `links`: contact id -> user id. `unseen`: linked users that the reading does not have and nobody knows gone.
-    `excluded`: reason -> users that get no contact. `loose`: contacts without a user. `lacking`: custom fields that
-    Syncro is known to lack. `calls`: Syncro calls of the listing.
+    `readings`: one for each tenant of the customer, in their order; `reading`: all of them as one. `links`: contact
+    id -> user id. `unseen`: linked users that the reading does not have and nobody knows gone. `excluded`: reason ->
+    users that get no contact. `loose`: contacts without a user. `lacking`: custom fields that Syncro is known to lack.
+    `calls`: Syncro calls of the listing. `homes`: user id -> tenant, of users outside the first one. `is_shared`:
+    another customer has a part of a tenant. `inherited`: users linked before this connection was made. `notes`: why
+    groups could not be read.
     """
 
     connection: Connection
@@ -51,6 +56,14 @@ class Survey:
     lacking: frozenset[str]
     began: datetime
     calls: int
+    readings: tuple[TenantReading, ...]
+    homes: Mapping[str, str] = field(default_factory=dict)
+    is_shared: bool = False
+    inherited: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def tenant_of(self, user_id: str) -> str:
+        return self.homes.get(user_id, self.connection.tenant_id)
 
     @property
     def customer_id(self) -> int:
@@ -81,27 +94,47 @@ class Surveyor:
         self._settings = settings
         self._lane = lane
         self._marks = Marks(ports.memory, ports.clock, settings.fingerprint_key)
+        self._memberships = Memberships(ports.groups)
 
-    async def survey(self, connection: Connection, keep: Keep = lambda _: True) -> Survey:
-        """Read everything and plan. Raises what the ports raise; lists are complete or there is no survey."""
-        ports, customer_id = self._ports, connection.customer_id
-        began = ports.clock.now()
-        reading = await ports.reports.read(connection.tenant_id)
-        async with ports.pace.reserve(1, self._lane, wait=self._settings.pace_wait) as allowance:
-            contacts = await ports.contacts.listing(allowance, customer_id)
-            calls = allowance.spent
-        links = {link.contact_id: link.user_id for link in await ports.links.of_customer(customer_id)}
-        policy, lacking = await ports.policies.policy(customer_id), await self._marks.lacking(customer_id)
+    async def survey(
+        self, connection: Connection, keep: Keep = lambda _: True, *, policy: SyncPolicy | None = None
+    ) -> Survey:
+        """Read everything and plan, by the customer's own rules or by `policy`.
+
+        Raises what the ports raise; lists are complete or there is no survey.
+        """
+        material = await self._read(connection)
+        policy = policy or await self._ports.policies.policy(connection.customer_id)
+        told = await self._memberships.of_readings(material.readings, policy.groups)
+        return await self._planned(connection, material, told, policy, keep)
+
+    async def compared(self, connection: Connection, policy: SyncPolicy) -> tuple[Survey, Survey]:
+        """The plans of one and the same reading by the customer's own rules, and by `policy`."""
+        material = await self._read(connection)
+        own = await self._ports.policies.policy(connection.customer_id)
+        told = await self._memberships.of_readings(material.readings, {*own.groups, *policy.groups})
+        before, after = [
+            await self._planned(connection, material, told, rules, lambda _: True) for rules in (own, policy)
+        ]
+        return before, after
+
+    async def _read(self, connection: Connection) -> Material:
+        return await read_material(self._ports, self._settings, self._lane, self._marks, connection)
+
+    async def _planned(
+        self, connection: Connection, material: Material, told: Told, policy: SyncPolicy, keep: Keep
+    ) -> Survey:
+        reading, contacts, links = merged(told.readings), material.contacts, material.links
         rows = planned_rows(
             reading.users,
             contacts,
             links,
             policy,
-            customer_id=customer_id,
+            customer_id=connection.customer_id,
             facts=reading.facts,
-            today=began.date(),
-            created=await ports.journal.created(customer_id),
-            lacking=lacking,
+            today=material.began.date(),
+            created=material.created,
+            lacking=material.lacking,
         )
         planned = await self._walk(rows, keep)
         by_id = {contact.id: contact for contact in contacts}
@@ -110,13 +143,18 @@ class Surveyor:
             policy,
             reading,
             links,
-            Preview(customer_id, tuple(planned.rows), tuple(contacts)),
+            Preview(connection.customer_id, tuple(planned.rows), tuple(contacts)),
             _unseen(reading.users, by_id, links, policy),
             planned.excluded,
             len(by_id.keys() - planned.found - links.keys()),
-            lacking,
-            began,
-            calls,
+            material.lacking,
+            material.began,
+            material.calls,
+            told.readings,
+            _homes(told.readings),
+            material.is_shared,
+            material.inherited,
+            told.notes(connection.customer_id),
         )
 
     async def _walk(self, rows: Iterator[tuple[PreviewRow, int | None]], keep: Keep) -> _Planned:
@@ -161,6 +199,13 @@ def planned_rows(
         )
         contact = answer.contact if isinstance(answer, Found) else None
         yield PreviewRow(user_label(user), _contact_label(contact), decided), contact.id if contact else None
+
+
+def _homes(readings: Sequence[TenantReading]) -> Mapping[str, str]:
+    """Of users outside the first tenant. Whoever is in two is at home in the first of them."""
+    first = {user.id for user in readings[0].users} if len(readings) > 1 else set()
+    later = {user.id: reading.tenant_id for reading in reversed(readings[1:]) for user in reading.users}
+    return {user_id: tenant_id for user_id, tenant_id in later.items() if user_id not in first}
 
 
 def user_label(user: DirectoryUser) -> str:

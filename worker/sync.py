@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -17,8 +17,9 @@ from shared.domain.errors import Permanent, SyncError
 from shared.domain.messages import Lane
 from shared.domain.outcome import Covered, Failed, Held, NotReplicated, Outcome, Synced
 from shared.domain.records import Connection, ConnectionStatus
-from shared.domain.user import AnyUser, Missing, UserRead
+from shared.domain.user import AnyUser, Deleted, Missing, UserRead
 from worker.customer import CustomerLook, blame
+from worker.homes import concluded, housed, is_inherited
 from worker.look import NOBODY, Cause, Look, held_by
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
@@ -95,8 +96,9 @@ class Sync:
         if not reading.connections:
             return {NOBODY: self._say(cause, None, Held("no customer has this tenant", owed=False), reading)}
         read = reading.users.get(cause.user_id)
-        if cause.confirm and read is not None and await self.marks.unchanged(cause.tenant_id, read):
+        if cause.entra_alone and read is not None and await self.marks.unchanged(cause.tenant_id, read):
             return {NOBODY: self._say(cause, None, Covered(), reading)}
+        await self.marks.looking(cause.tenant_id, cause.user_id)
         for_good = self._settings.missing_for_good
         user = await self.marks.concluded(cause.tenant_id, read, for_good) if read is not None else None
         return {c.customer_id: await self._at_customer(c, user, cause, reading) for c in reading.connections}
@@ -107,12 +109,36 @@ class Sync:
         held = held_by(connection, cause.tenant_id)
         if held is not None or user is None:
             return self._say(cause, connection.customer_id, held or Covered(), reading)
+        if isinstance(user, Missing | Deleted):
+            try:
+                cause, user = await self._at_home(connection, user, cause)
+                is_foreign = isinstance(user, Deleted) and await self._is_inherited(connection, user)
+            except SyncError as error:
+                return self._say(cause, connection.customer_id, Failed(blame(error)), reading)
+            if is_foreign:
+                return self._say(cause, connection.customer_id, Covered(), reading)
         if isinstance(user, Missing):
             return self._say(cause, connection.customer_id, NotReplicated(), reading)
         began = self._ports.clock.monotonic()
         outcome = await self._customers.look(user, connection.customer_id, cause, reading.began)
         outcome = self._weather.judge(connection.customer_id, outcome)
         return self._say(cause, connection.customer_id, outcome, reading, since=began)
+
+    async def _at_home(self, connection: Connection, user: Missing | Deleted, cause: Cause) -> tuple[Cause, AnyUser]:
+        """Not in the tenant that was asked: another one of this customer may know the user."""
+        others = [tenant_id for tenant_id in connection.tenants if tenant_id != cause.tenant_id]
+        if not others:
+            return cause, user
+        found = await housed(self._ports.directory, others, [user.id])
+        home, read = found.homes[user.id], found.reads[user.id]
+        if isinstance(read, Missing):
+            end = await concluded(self.marks, connection.tenants, home, read, self._settings.missing_for_good)
+            return cause, end
+        return replace(cause, tenant_id=home), await self.marks.concluded(home, read, self._settings.missing_for_good)
+
+    async def _is_inherited(self, connection: Connection, user: Deleted) -> bool:
+        link = await self._ports.links.of_user(connection.customer_id, user.id)
+        return link is not None and is_inherited(connection, link)
 
     def _say(
         self, cause: Cause, customer_id: int | None, outcome: Outcome, reading: Reading, since: float | None = None

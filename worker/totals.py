@@ -76,7 +76,9 @@ class Totals:
 
     def _wanted(self, survey: Survey, licences_wait: bool) -> Mapping[str, str]:
         settings, now = self._settings, self._ports.clock.now()
-        wanted = wanted_totals(survey.reading, survey.policy, settings.billing.counts, now=now)
+        first, *more = survey.readings
+        source = settings.billing.counts
+        wanted = wanted_totals(first, survey.policy, source, now=now, more=more, is_shared=survey.is_shared)
         if not licences_wait and not settings.is_frozen(now):
             return wanted
         counts = {survey.policy.fields.licensed_users, survey.policy.fields.active_users}

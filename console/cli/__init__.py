@@ -1,7 +1,7 @@
 """The command table of `entra-syncro`, and the one place where errors become a sentence and an exit code.
 
-0 done, 1 failed, 2 wrong use, 3 held by a brake or a missing approval. Each command lives in a file of its name;
-`run.py` puts processes together. Next: `console/operations/`.
+0 done, 1 failed, 2 wrong use, 3 held by a brake or a missing approval, 130 stopped by Ctrl-C.
+Each command lives in a file of its name; `run.py` puts processes together. Next: `console/operations/`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from console.cli import customers, letters, runs
+from console.cli import customers, letters, many, policy, runs
 from console.cli.billing import billing_check
+from console.cli.check import check
 from console.cli.demo import demo
 from console.cli.explain import explain
 from console.cli.output import complain
@@ -22,12 +23,14 @@ from console.cli.reconcile import reconcile
 from console.cli.run import run
 from console.cli.sandbox import sandbox
 from console.cli.status import status
+from console.cli.stopping import INTERRUPTED, STOPPED, Commands, is_stop
 from console.cli.sync import sync
 from console.operations import OperationError
 from shared.domain.errors import SyncError
 from shared.runtime.settings import SettingsError
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,8 +55,11 @@ app.command()(sync)
 app.command()(reconcile)
 app.command("full-sync", hidden=True)(reconcile)
 app.command()(status)
+app.command()(check)
 app.command("billing-check")(billing_check)
 app.add_typer(runs.app, name="runs")
+customers.app.add_typer(policy.app, name="policy")
+many.register(customers.app)
 app.add_typer(customers.app, name="customers")
 app.add_typer(letters.app, name="dead-letters")
 app.add_typer(letters.app, name="failed", hidden=True)
@@ -63,9 +69,10 @@ def main() -> None:
     """Entry point of the installed command."""
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception as error:  # every known failure is one sentence; what nobody foresaw keeps its traceback
+    except BaseException as error:  # every known failure is one sentence; what nobody foresaw keeps its traceback
+        if is_stop(error):
+            complain(STOPPED)
+            sys.exit(INTERRUPTED)
         code = report(first_of(error))
         if code is None:
             raise

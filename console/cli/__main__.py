@@ -1,5 +1,5 @@
 """`python -m console.cli`: the command `entra-syncro` where its script is not on the path."""
 
-from console.cli import main
+from console.start import main
 
 main()

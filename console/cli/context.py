@@ -28,13 +28,15 @@ def settings_of(context: typer.Context) -> Settings:
     return load_settings(Path(config) if config else None)
 
 
-def operate(context: typer.Context, action: Callable[[OperatorPorts], Awaitable[Result]]) -> Result:
-    """Run one operation and close everything again."""
+def operate(
+    context: typer.Context, action: Callable[[OperatorPorts], Awaitable[Result]], *, lazy: bool = False
+) -> Result:
+    """Run one operation and close everything again. `lazy`: also while a store is away, for the one who looks why."""
     settings = settings_of(context)
     configure_logging(settings.log, quiet=True)
 
     async def go() -> Result:
-        async with open_operator_ports(settings) as ports:
+        async with open_operator_ports(settings, lazy=lazy) as ports:
             passes = PatientPasses(ports.passes, settings.facts.sign_in_lists_per_minute)
             return await action(replace(ports, passes=passes))
 

@@ -1,70 +1,105 @@
-"""`entra-syncro customers ...`: which Syncro customers are connected, connecting one, approving its preview.
+"""`entra-syncro customers ...`: which Syncro customers are connected or wait for it, and approving a preview.
 
-Many can be approved at once, but only those whose plan overwrites nothing and leaves nothing to choose.
+Connecting is `console/cli/connecting.py`, stopping `console/cli/pausing.py`. Many can be approved at
+once, but only those whose plan overwrites nothing and leaves nothing to choose.
 """
 
 from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from console import operations
+from console.cli.agreeing import agreed
+from console.cli.connecting import connect, link_facts
 from console.cli.context import operate
 from console.cli.explain import explain
 from console.cli.output import STATES, Json, plain, print_json, print_table, say
+from console.cli.pausing import disconnect, pause, resume, without_entra
 from console.cli.sync import complain_failed, complain_held, follow, follow_all
 from console.cli.watching import bars
-from console.operations import ApprovedClean, NotClean, NotStarted, OperationError, OperatorPorts
+from console.operations import ApprovedClean, NotClean, NotStarted, OperationError, OperatorPorts, StartedRun, Waiting
 from console.operations.errors import held, wrong_use
-from shared.domain.records import Hold
+from shared.domain.records import Connection, Hold
 from shared.domain.safety import Brake
 
 app = typer.Typer(no_args_is_help=True, help="Connected customers.")
 
-Customer = Annotated[int, typer.Argument(help="Syncro's number of the customer.")]
-
 
 @app.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:
-    """List connected customers."""
-    found = operate(context, operations.connections)
+    """List connected customers, consents that wait, and customers without Entra."""
+    found = operate(context, operations.listed)
     if as_json:
-        print_json(found)
+        consents = [_consent(each) for each in found.consents]
+        print_json(
+            {"connections": plain(found.connections), "consents": consents, "without_entra": plain(found.without_entra)}
+        )
         return
+    _show_connections(found.connections)
+    if found.consents:
+        print_table(
+            "Consents",
+            ["customer", "name", "state", "since"],
+            (
+                (each.invite.customer_id, each.invite.customer_name, each.state, f"{_since(each):%Y-%m-%d}")
+                for each in found.consents
+            ),
+            empty="",
+        )
+        for each in found.consents:
+            say(f"{each.invite.customer_id}: {each.next}")
+    if found.without_entra:
+        rows = ((each.customer_id, each.customer_name, f"{each.at:%Y-%m-%d}") for each in found.without_entra)
+        print_table("Without Entra", ["customer", "name", "since"], rows, empty="")
+
+
+def _show_connections(connections: Sequence[Connection]) -> None:
     print_table(
         "Customers",
         ["customer", "name, tenant", "state", "since"],
         (
-            (c.customer_id, f"{c.customer_name}\n{c.tenant_id}", STATES[c.status], f"{c.changed_at:%Y-%m-%d}")
-            for c in found
+            (
+                c.customer_id,
+                "\n".join((c.customer_name, *c.tenants)),
+                STATES[c.status],
+                f"{c.changed_at:%Y-%m-%d}",
+            )
+            for c in connections
         ),
         whole="name, tenant",
-        empty="No customer is connected yet: entra-syncro customers connect CUSTOMER --tenant TENANT-ID",
+        empty="No customer is connected yet: entra-syncro customers connect CUSTOMER",
     )
 
 
-@app.command()
-def connect(
-    context: typer.Context,
-    customer: Customer,
-    tenant: Annotated[str, typer.Option(help="The customer's Entra tenant id (a GUID).")],
-    shared_tenant: Annotated[bool, typer.Option(help="This tenant belongs to another customer too.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Connect a Syncro customer to its Entra tenant. Nothing is written before you approve a preview.
+def _consent(each: Waiting) -> dict[str, object]:
+    asked = each.invite
+    return {
+        **link_facts(asked, each.link),
+        "state": each.state,
+        "invited_at": plain(asked.invited_at),
+        "answered_by": plain(asked.answered_by),
+        "why": asked.code,
+        "missing": plain(asked.missing),
+        "next": each.next,
+    }
 
-    Example: entra-syncro customers connect 34288070 --tenant 84bd8158-6d4d-4958-8b9f-9d6445542f95
-    """
-    made = operate(context, lambda ports: operations.connect(ports, customer, tenant, shared_tenant=shared_tenant))
-    if as_json:
-        print_json(made)
-        return
-    say(f"{made.customer_name} is connected; nothing is written before you approve.")
-    say(f"Next: entra-syncro preview --customer {customer}")
+
+def _since(each: Waiting) -> datetime:
+    return each.invite.settled_at or each.invite.invited_at
+
+
+app.command()(connect)
+app.command()(pause)
+app.command()(resume)
+app.command()(disconnect)
+app.command("without-entra")(without_entra)
 
 
 @app.command()
@@ -73,7 +108,9 @@ def approve(
     customer: Annotated[int | None, typer.Argument(help="Syncro's number of the customer.")] = None,
     code: Annotated[
         str | None,
-        typer.Argument(help="The approval code that the preview printed; without it, the last hour's preview."),
+        typer.Argument(
+            help="The approval code that the preview printed; without it, the latest preview is asked about."
+        ),
     ] = None,
     first: Annotated[
         int | None, typer.Option(min=1, help="Create only so many contacts, then wait for a look.")
@@ -82,16 +119,24 @@ def approve(
     only_clean: Annotated[
         bool, typer.Option(help="Only plans without overwritten values and without choices for a person.")
     ] = False,
+    second_writer_accepted: Annotated[
+        bool, typer.Option("--second-writer-accepted", help="You know that another tool writes these contacts too.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Without a code: the latest preview was read; do not ask.")
+    ] = False,
     watch: Annotated[bool, typer.Option(help="Stay and show the first sync's progress.")] = True,
     as_json: Json = False,
 ) -> None:
     """Approve the rows of the latest preview; the first full sync starts at once.
 
-    Example: entra-syncro customers approve 34288070 0b9a8ac4 --first 3
+    Example: entra-syncro customers approve 34288071 0b9a8ac4 --first 3
     """
     if customer is None:
         if first is not None:
             raise wrong_use("--first goes with one customer: entra-syncro customers approve CUSTOMER CODE --first N")
+        if second_writer_accepted:
+            raise wrong_use("--second-writer-accepted goes with one customer; one with a second writer is not clean.")
         if not (everyone and only_clean):
             raise wrong_use(
                 "Name one customer (entra-syncro customers approve CUSTOMER CODE), or all whose plan is clean "
@@ -101,14 +146,26 @@ def approve(
         return
     if everyone or only_clean:
         raise wrong_use("Name one customer, or say --all --only-clean; not both.")
-    _approve_one(context, customer, code, first, watch=watch, as_json=as_json)
+    approval = partial(
+        operations.approve,
+        customer_id=customer,
+        code=code or agreed(context, customer, yes=yes),
+        by=operator(),
+        first=first,
+        second_writer_accepted=second_writer_accepted,
+    )
+    _approve_one(context, approval, first, watch=watch, as_json=as_json)
 
 
 def _approve_one(
-    context: typer.Context, customer: int, code: str | None, first: int | None, *, watch: bool, as_json: bool
+    context: typer.Context,
+    approval: Callable[[OperatorPorts], Awaitable[StartedRun]],
+    first: int | None,
+    *,
+    watch: bool,
+    as_json: bool,
 ) -> None:
-    by = operator()
-    started = operate(context, lambda ports: operations.approve(ports, customer, code, by=by, first=first))
+    started = operate(context, approval)
     if as_json:
         print_json(started)
     else:
@@ -131,7 +188,7 @@ def _approve_clean(context: typer.Context, *, watch: bool, as_json: bool) -> Non
     by = operator()
     done = operate(context, lambda ports: _previewed_and_approved(ports, by))
     if as_json:
-        failed = [{**_who(each), "why": explain(each.error)} for each in done.failed]
+        failed = [{**_who(each), "why": explain(each.error, each.customer_id)} for each in done.failed]
         print_json({"runs": plain(done.runs), "rest": plain(done.rest), "failed": failed})
     else:
         say(f"Approved: {len(done.runs)}. Left for a look of their own: {len(done.rest)}.")
@@ -148,7 +205,7 @@ def _approve_clean(context: typer.Context, *, watch: bool, as_json: bool) -> Non
 
 async def _previewed_and_approved(ports: OperatorPorts, by: str) -> ApprovedClean:
     with bars() as shown:
-        bar = shown.add_task("making previews", total=None)
+        bar = shown.add_task("looking at plans", total=None)
         return await operations.approve_clean(
             ports,
             by=by,
@@ -163,11 +220,11 @@ def _show_rest(rest: Sequence[NotClean]) -> None:
     print_table(
         "Not approved",
         ["customer", "name", "why"],
-        ((each.customer_id, each.customer_name, each.why) for each in rest),
+        ((each.customer_id, each.customer_name, each.short or each.why) for each in rest),
         empty="",
+        whole="customer",
     )
-    for each in rest:
-        say(f"{each.customer_id}: entra-syncro preview --customer {each.customer_id}")
+    say("Look at each: entra-syncro preview --customer CUSTOMER")
 
 
 def _who(each: NotStarted) -> dict[str, object]:

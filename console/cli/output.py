@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -38,7 +39,9 @@ STATES = {
 
 
 def stdout() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    """As wide as the terminal, or as COLUMNS says where somebody set it; a pipe without either is `PIPE_WIDTH` wide."""
+    width = None if sys.stdout.isatty() else shutil.get_terminal_size((PIPE_WIDTH, 24)).columns
+    return Console(highlight=False, width=width)
 
 
 def stderr() -> Console:
@@ -70,15 +73,21 @@ def print_json(value: object) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, whole: str | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    empty: str,
+    whole: str | Collection[str] = (),
 ) -> None:
     """Values are printed as plain text: a name in square brackets is no markup.
 
-    `whole`: the column whose values are there to be copied, never broken into lines.
+    `whole`: the columns whose values are there to be copied, never broken into lines.
     """
+    unbroken = {whole} if isinstance(whole, str) else set(whole)
     table = Table(title=title, title_justify="left", header_style="bold", expand=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == whole)
+        table.add_column(column, overflow="fold", no_wrap=column in unbroken)
     for row in rows:
         table.add_row(*(Text(harmless(str(cell))) for cell in row))
     if table.row_count:

@@ -14,6 +14,7 @@ from console.cli.output import complain, stderr
 from console.operations import Begun, Explanation, Passes
 from shared.domain.billing import BillingReport
 from shared.domain.messages import Reason
+from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview
 
 ON_A_TERMINAL = 2.0  # seconds of silence before it is explained
@@ -28,9 +29,13 @@ class PatientPasses:
         self._per_minute = per_minute
         self._said = False
 
-    async def preview(self, customer_id: int) -> Preview:
+    async def preview(self, customer_id: int, policy: SyncPolicy | None = None) -> Preview:
         with self._explained():
-            return await self._passes.preview(customer_id)
+            return await self._passes.preview(customer_id, policy)
+
+    async def compare(self, customer_id: int, policy: SyncPolicy) -> tuple[Preview, Preview]:
+        with self._explained():
+            return await self._passes.compare(customer_id, policy)
 
     async def begin(
         self,

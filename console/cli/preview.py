@@ -1,7 +1,7 @@
-"""`entra-syncro preview`: the full plan for one customer, before anything is written.
+"""`entra-syncro preview`: the full plan for one customer, before anything is written; or one line for each that waits.
 
 One row per field that would change, with before, after and why; then who is left out and why. Ends with the
-approval code.
+approval code. Of many customers: `console/cli/previews.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import typer
 from console import operations
 from console.cli.context import operate
 from console.cli.output import Json, plain, print_json, print_table, say, stdout
+from console.cli.previews import creations, preview_many
 from console.operations import ShownPreview
+from console.operations.errors import wrong_use
 from shared.domain.changes import (
     Candidate,
     Conflict,
@@ -37,13 +39,19 @@ Line = tuple[str, str, str, str, str]  # contact (on its first line only), field
 
 def preview(
     context: typer.Context,
-    customer: Annotated[int, typer.Option(help="Syncro's number of the customer.")],
+    customer: Annotated[int | None, typer.Option(help="Syncro's number of the customer.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every customer that waits for approval.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what would be written for a customer. Writes nothing.
+    """Show what would be written for a customer, or in short for all that wait. Writes nothing.
 
-    Example: entra-syncro preview --customer 34288070
+    Example: entra-syncro preview --customer 34288071
     """
+    if (customer is None) is not everyone:
+        raise wrong_use("Name a customer (--customer 34288071), or say --all; one of the two.")
+    if customer is None:
+        preview_many(context, as_json=as_json)
+        return
     shown = operate(context, lambda ports: operations.preview(ports, customer))
     if as_json:
         print_json(document(shown))
@@ -61,6 +69,7 @@ def document(shown: ShownPreview) -> dict[str, object]:
         "to_create": creations(shown),
         "syncro_calls": shown.forecast.calls,
         "saved_contacts": str(shown.saved_contacts),
+        "second_writer": [trace.sentence for trace in shown.second_writer],
         "users": [
             {"user": row.user_label, "contact": row.contact_label, "kind": type(row.plan).__name__, **_plain(row)}
             for row in shown.preview.rows
@@ -90,14 +99,23 @@ def show(shown: ShownPreview) -> None:
     if shown.forecast.calls:
         say(f"Writing it takes about {shown.forecast.sentence}.")
     say(f"The contacts as they are now were saved to {shown.saved_contacts}")
-    for sentence in creation_lines(shown):
+    for sentence in (*second_writer_lines(shown), *creation_lines(shown)):
         say(sentence)
     for sentence in next_lines(shown):
         say(sentence)
 
 
-def creations(shown: ShownPreview) -> int:
-    return sum(isinstance(row.plan, CreateContact) for row in shown.preview.rows)
+def second_writer_lines(shown: ShownPreview) -> Iterator[str]:
+    """The traces, and what an approval needs then."""
+    if not shown.second_writer:
+        return
+    yield "Another tool writes these contacts too, perhaps Syncro's own Entra sync:"
+    for trace in shown.second_writer:
+        yield f"- {trace.sentence}"
+    yield (
+        "Two tools would undo each other. Switch the other one off in Syncro (Admin, App Center). Its traces fade "
+        "within 7 days; if it is off already, or if both shall write, the approval needs --second-writer-accepted."
+    )
 
 
 def creation_lines(shown: ShownPreview) -> Iterator[str]:

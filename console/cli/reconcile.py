@@ -21,6 +21,6 @@ def reconcile(
 ) -> None:
     """Make a full sync now: read everything, write what differs, ask before a large change.
 
-    Example: entra-syncro reconcile --customer 34288070
+    Example: entra-syncro reconcile --customer 34288071
     """
     bring_in_step(context, customer, everyone, watch=watch, as_json=as_json)

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from math import nan
 from pathlib import Path
 from typing import Annotated
 
@@ -22,22 +23,24 @@ from prometheus_client import CollectorRegistry
 
 import receiver.service
 import worker.service
+from console.cli.desk import operator_desk
 from console.operations import Begun, Explanation, OperatorPorts, Step
 from shared.domain.billing import BillingReport
 from shared.domain.errors import Transient
 from shared.domain.messages import Reason
+from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview
 from shared.ports import LEASE_TAKEN, Leases
 from shared.runtime.health import Health
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics import Metrics
 from shared.runtime.services import Limits, Service
-from shared.runtime.settings import Settings, load_settings
+from shared.runtime.settings import CREDENTIAL, Settings, load_settings
 from shared.runtime.supervisor import Supervisor
 from shared.runtime.watch import Watch
 from shared.runtime.wiring import Adapters, open_adapters
 from worker.billing import Billing
-from worker.counting import counting, counting_full_syncs
+from worker.counting import counting, counting_figures, counting_full_syncs, counting_polls
 from worker.explaining import Explaining
 from worker.fullpass import FullPass
 from worker.leading import leading
@@ -56,7 +59,7 @@ __all__ = ["LookReport", "Role", "open_operator_ports", "operator_ports", "run",
 
 PATIENCE = 30.0  # seconds to wait for a full sync of the same customer that a worker is making
 HEAD_START = 3.0  # seconds: the worker's own drain ends before the supervisor would cut it off while it settles
-GRAPH = ("graph.app_id", "graph.app_secret")
+GRAPH = ("graph.app_id", CREDENTIAL)
 SYNCRO = ("syncro.subdomain", "syncro.api_token")
 NEEDS = {Role.ALL: GRAPH + SYNCRO, Role.RECEIVER: GRAPH, Role.WORKER: GRAPH + SYNCRO}
 
@@ -100,11 +103,21 @@ def supervisor(
             worker_settings(settings, watchers),
             on_run=metrics.worker.full_sync_seconds.observe,
             on_schedule=counting_full_syncs(metrics.worker),
+            on_poll=counting_polls(metrics.worker),
+            on_figures=counting_figures(metrics.worker),
         )
         services += worker.service.build(worker_ports(adapters), chosen)
+    _show_credential(metrics, adapters)
     private = receiver.service.build_private(settings.private, health=health, registry=registry)
     limits = Limits(unready=settings.shutdown.unready, drain=settings.shutdown.drain, settle=settings.shutdown.settle)
     return Supervisor(services, health=health, lasting=[private], limits=limits)
+
+
+def _show_credential(metrics: Metrics, adapters: Adapters) -> None:
+    """A date alone: how far away it is, is asked when the metrics are read."""
+    ends = adapters.credential.expires_at
+    clock = adapters.clock
+    metrics.credential_left.set_function(lambda: nan if ends is None else (ends - clock.now()).total_seconds())
 
 
 def stores(adapters: Adapters) -> Sequence[Service]:
@@ -127,9 +140,23 @@ def receiver_services(settings: Settings, adapters: Adapters, metrics: Metrics) 
             inbox=adapters.broker,
             owed=adapters.ledger.owed,
             publisher=adapters.broker,
+            states=adapters.ledger.subscription_states,
+            door=adapters.door,
         ),
         clock=adapters.clock,
         metrics=metrics,
+        consent=consent_ports(settings, adapters),
+    )
+
+
+def consent_ports(settings: Settings, adapters: Adapters) -> receiver.service.ConsentPorts:
+    return receiver.service.ConsentPorts(
+        desk=settings.consent_desk(),
+        invites=adapters.ledger.invites,
+        connections=adapters.ledger.connections,
+        directory=adapters.directory,
+        organizations=adapters.organizations,
+        apart=adapters.ledger.apart,
     )
 
 
@@ -159,6 +186,10 @@ def worker_ports(adapters: Adapters) -> WorkerPorts:
         runs=ledger.runs,
         holds=ledger.holds,
         sizes=ledger.sizes,
+        changes=adapters.changes,
+        polls=ledger.polls,
+        subscription_states=ledger.subscription_states,
+        groups=adapters.groups,
     )
 
 
@@ -176,6 +207,8 @@ def worker_settings(settings: Settings, watchers: Sequence[Callable[[LookReport]
         brakes=settings.brakes,
         nightly=settings.nightly,
         billing=settings.billing,
+        polls=settings.polls,
+        has_door=bool(settings.receiver.public_url),
         backfill_per_minute=settings.syncro.backfill_per_minute,
         drain=max(1.0, settings.shutdown.drain - HEAD_START),
         in_flight=settings.worker.in_flight,
@@ -196,8 +229,12 @@ class WorkerPasses:
     explaining: Explaining
     books: Billing
 
-    async def preview(self, customer_id: int) -> Preview:
-        return (await self.full_pass.preview(customer_id)).preview
+    async def preview(self, customer_id: int, policy: SyncPolicy | None = None) -> Preview:
+        return (await self.full_pass.preview(customer_id, policy)).preview
+
+    async def compare(self, customer_id: int, policy: SyncPolicy) -> tuple[Preview, Preview]:
+        before, after = await self.full_pass.compare(customer_id, policy)
+        return before.preview, after.preview
 
     async def begin(
         self,
@@ -253,34 +290,10 @@ def worker_passes(settings: Settings, adapters: Adapters) -> WorkerPasses:
 
 
 def operator_ports(settings: Settings, adapters: Adapters) -> OperatorPorts:
-    ledger = adapters.ledger
-    return OperatorPorts(
-        clock=adapters.clock,
-        publisher=adapters.broker,
-        depths=adapters.broker,
-        pace=adapters.state.pace,
-        directory=adapters.directory,
-        syncro_customers=adapters.syncro_customers,
-        connections=ledger.connections,
-        approvals=ledger.approvals,
-        links=ledger.links,
-        memory=adapters.state.memory,
-        owed=ledger.owed,
-        journal=ledger.journal,
-        dead_letters=ledger.dead_letters,
-        conflicts=ledger.conflicts,
-        runs=ledger.runs,
-        holds=ledger.holds,
-        passes=worker_passes(settings, adapters),
-        nightly=settings.nightly,
-        billing=settings.billing,
-        backfill_per_minute=settings.syncro.backfill_per_minute,
-        data_dir=settings.data_dir,
-        public_url=settings.receiver.public_url,
-    )
+    return operator_desk(settings, adapters, worker_passes(settings, adapters))
 
 
 @asynccontextmanager
-async def open_operator_ports(settings: Settings) -> AsyncIterator[OperatorPorts]:
-    async with open_adapters(settings) as adapters:
+async def open_operator_ports(settings: Settings, *, lazy: bool = False) -> AsyncIterator[OperatorPorts]:
+    async with open_adapters(settings, lazy=lazy) as adapters:
         yield operator_ports(settings, adapters)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Annotated, assert_never
 
 import typer
 
 from console import operations
 from console.cli.context import operate
+from console.cli.freshness import freshness_sentences, print_freshness
 from console.cli.output import STATES, Json, print_json, print_table, say
 from console.operations import Status
 from console.operations.holding import decisions, has_expired, is_rejected, waiting_sentence
+from console.operations.status import Turn
 from shared.domain.records import Connection, ConnectionStatus, Hold
 
 # What technicians call the lanes (lane, rung and lease are words for engineers).
@@ -29,11 +31,20 @@ STOPS = {
 }
 
 
-def status(context: typer.Context, as_json: Json = False) -> None:
+def status(
+    context: typer.Context,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Show for each customer how fast and how completely changes arrive.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show connections, waiting work, failed changes and what waits for a person."""
     seen = operate(context, operations.status)
     if as_json:
         print_json(seen)
+        return
+    if fresh:
+        print_freshness(seen)
         return
     print_table(
         "Customers",
@@ -42,7 +53,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
             (c.customer_id, c.customer_name, f"{STATES[c.status]}{_last_full(c, seen)}", _next(c, seen))
             for c in seen.connections
         ),
-        empty="No customer is connected yet: entra-syncro customers connect CUSTOMER --tenant TENANT-ID",
+        empty="No customer is connected yet" + ("." if seen.consents else ": entra-syncro customers connect CUSTOMER"),
     )
     for sentence in sentences(seen):
         say(sentence)
@@ -81,11 +92,24 @@ def _for_a_person(seen: Status) -> Iterator[str]:
     unapproved = [c.customer_id for c in seen.connections if c.status is ConnectionStatus.PREVIEW]
     if unapproved:
         yield f"Waiting for approval: {len(unapproved)}. Begin with: entra-syncro preview --customer {unapproved[0]}"
+    if seen.consents:
+        yield f"Consents: {_whose_turn(seen)}: entra-syncro customers list"
     names = _names(seen)
     for hold in seen.holds:
         yield waiting_sentence(hold, names.get(hold.customer_id, f"customer {hold.customer_id}"), seen.seen_at)
         if hold.code in seen.rejections:
             yield f"  {seen.rejections[hold.code]}"
+
+
+def _whose_turn(seen: Status) -> str:
+    """Yours first."""
+    texts = {
+        Turn.YOURS: ("waits for your confirmation", "wait for your confirmation"),
+        Turn.ADMINISTRATOR: ("waits for an administrator", "wait for an administrator"),
+        Turn.AGAIN: ("came to nothing", "came to nothing"),
+    }
+    counts = [(seen.consents[turn], texts[turn]) for turn in Turn if turn in seen.consents]
+    return ", ".join(f"{count} {one if count == 1 else many}" for count, (one, many) in counts)
 
 
 def _names(seen: Status) -> dict[int, str]:
@@ -95,8 +119,7 @@ def _names(seen: Status) -> dict[int, str]:
 def _at_work(seen: Status) -> Iterator[str]:
     if seen.stopped:
         yield f"Nothing is written at the moment: {STOPS.get(seen.stopped, seen.stopped.replace('_', ' '))}"
-    if not seen.public_url:
-        yield "No notifications: receiver.public_url is not set, so changes wait for the next full sync."
+    yield from freshness_sentences(seen)
     waiting = ", ".join(f"{count} {WORK_NAMES.get(lane, lane)}" for lane, count in seen.waiting.items() if count)
     yield f"Waiting: {waiting or 'nothing'}."
     is_held = {hold.customer_id for hold in seen.holds}

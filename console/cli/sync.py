@@ -53,7 +53,7 @@ def sync(
 ) -> None:
     """Bring a customer, one of its users, or all customers in step now.
 
-    Example: entra-syncro sync --customer 34288070 --user 84bd8158-6d4d-4958-8b9f-9d6445542f95
+    Example: entra-syncro sync --customer 34288071 --user 84bd8158-6d4d-4958-8b9f-9d6445542f95
     """
     if user is None:
         bring_in_step(context, customer, everyone, watch=watch, as_json=as_json)
@@ -131,7 +131,11 @@ def document(begun: StartedRuns) -> dict[str, object]:
 
 
 def _failed(each: NotStarted) -> dict[str, object]:
-    return {"customer_id": each.customer_id, "customer_name": each.customer_name, "why": explain(each.error)}
+    return {
+        "customer_id": each.customer_id,
+        "customer_name": each.customer_name,
+        "why": explain(each.error, each.customer_id),
+    }
 
 
 def announce_all(begun: StartedRuns) -> None:
@@ -154,7 +158,8 @@ def follow_all(context: typer.Context, runs: Sequence[StartedRun]) -> None:
 
 def complain_failed(failed: Sequence[NotStarted]) -> None:
     for each in failed:
-        complain(f"{each.customer_name} (customer {each.customer_id}) was not synced. {explain(each.error)}")
+        why = explain(each.error, each.customer_id)
+        complain(f"{each.customer_name} (customer {each.customer_id}) was not synced. {why}")
 
 
 def complain_held(runs: Sequence[StartedRun]) -> None:

@@ -178,7 +178,8 @@ async def _without_consent(ports: OperatorPorts, tied: Sequence[Connection]) -> 
 async def _consent(ports: OperatorPorts, tied: Connection) -> Verdict | None:
     again = "An administrator of the customer must grant consent to the app again."
     try:
-        await prove_consent(ports, tied.tenant_id)
+        for tenant in tied.tenants:
+            await prove_consent(ports, tenant)
     except OperationError as error:
         return Trust.NO_CONSENT, error.message
     except StopTheLine as error:

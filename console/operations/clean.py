@@ -1,34 +1,33 @@
 """Approving many customers at once: those whose plan overwrites nothing and leaves nothing to choose.
 
-Every customer that waits gets a preview of its own, now; what is not clean, or cannot be read, is listed with its
-reason for a person to look at alone.
+A preview of the last hour is taken as it is, every other customer that waits gets one now; what is not clean, or cannot
+be read, is listed with its reason for a person to look at alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from console.operations.cleanness import Cleanness, judge, remembered
 from console.operations.customers import connections
 from console.operations.errors import OperationError
 from console.operations.ports import OperatorPorts
-from console.operations.previews import approve, preview
+from console.operations.previews import approve, is_reusable, preview
 from console.operations.syncs import NotStarted, StartedRun
-from shared.domain import normalise
-from shared.domain.changes import Conflict, FieldChange, Kind, UpdateContact
 from shared.domain.errors import Scope, StopTheLine, SyncError
-from shared.domain.preview import Preview
 from shared.domain.records import Connection, ConnectionStatus
 
 
 @dataclass(frozen=True, slots=True)
 class NotClean:
-    """A customer that a person must look at, and why."""
+    """A customer that a person must look at, and why; `short`: the same in two words, "" where there are none."""
 
     customer_id: int
     customer_name: str
     why: str
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ async def approve_clean(
     expect: Callable[[int], None] = lambda _: None,
     told: Callable[[], None] = lambda: None,
 ) -> ApprovedClean:
-    """Preview every customer that waits for approval, and approve the clean ones.
+    """Approve the clean plans of all customers that wait for approval.
 
     `expect` learns how many there are, `told` that one more is decided.
     """
@@ -74,11 +73,11 @@ async def approve_clean(
 async def _decide(ports: OperatorPorts, tied: Connection, by: str) -> StartedRun | NotClean | NotStarted:
     """One customer's trouble is its own; what stops the whole account stops this too."""
     try:
-        shown = (await preview(ports, tied.customer_id)).preview
-        why = ", ".join(_unclean(shown))
-        if why:
-            return NotClean(tied.customer_id, tied.customer_name, why)
-        return await approve(ports, tied.customer_id, shown.code, by=by)
+        found, code = await _judged(ports, tied)
+        if not found.is_clean:
+            why, short = ", ".join(found.sentences()), ", ".join(found.short())
+            return NotClean(tied.customer_id, tied.customer_name, why, short)
+        return await approve(ports, tied.customer_id, code, by=by)
     except OperationError as error:
         if isinstance(error.__cause__, SyncError):
             return NotStarted(tied.customer_id, tied.customer_name, error.__cause__)
@@ -91,21 +90,12 @@ async def _decide(ports: OperatorPorts, tied: Connection, by: str) -> StartedRun
         return NotStarted(tied.customer_id, tied.customer_name, error)
 
 
-def _unclean(shown: Preview) -> Iterator[str]:
-    """Why a person must look at this plan."""
-    plans = [row.plan for row in shown.rows]
-    overwritten = sum(isinstance(plan, UpdateContact) and any(map(_overwrites, plan.changes)) for plan in plans)
-    conflicts = sum(isinstance(plan, Conflict) for plan in plans)
-    if overwritten:
-        yield f"values of {_count(overwritten, 'contact')} would be overwritten"
-    if conflicts:
-        yield f"{_count(conflicts, 'user')} for a person to choose"
-
-
-def _overwrites(change: FieldChange) -> bool:
-    """A value that stands there is replaced or cleared. What reports say moves every day and is nobody's own text."""
-    return change.kind is not Kind.REPORTED and bool(normalise.text(change.before))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+async def _judged(ports: OperatorPorts, tied: Connection) -> tuple[Cleanness, str]:
+    """How clean the plan is, and its code. A row that changed since its preview is held alone by the worker."""
+    latest = await ports.approvals.latest(tied.customer_id)
+    if latest is not None and is_reusable(latest, tied, ports.clock.now()):
+        found = remembered(latest.summary)
+        if found is not None:
+            return found, latest.digest
+    shown = await preview(ports, tied.customer_id, seen=False)
+    return judge(shown.preview, shown.second_writer), shown.preview.code

@@ -6,15 +6,19 @@ themselves, one file each.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from shared import ports
 from shared.domain.billing import BillingReport
+from shared.domain.consent import ConsentDesk
+from shared.domain.credential import CredentialInfo
 from shared.domain.forecast import Forecast
 from shared.domain.messages import Reason
 from shared.domain.nightly import BillingPolicy, NightlyPolicy
+from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview
 from shared.domain.records import Hold
 
@@ -55,8 +59,11 @@ class Explanation:
 class Passes(Protocol):
     """One full pass over one customer, and what else needs the worker's eyes."""
 
-    async def preview(self, customer_id: int) -> Preview:
-        """must: write nothing, anywhere"""
+    async def preview(self, customer_id: int, policy: SyncPolicy | None = None) -> Preview:
+        """By the customer's own rules, or by `policy` instead of them. must: write nothing, anywhere"""
+
+    async def compare(self, customer_id: int, policy: SyncPolicy) -> tuple[Preview, Preview]:
+        """By the customer's own rules, and by `policy`. must: plan both from one reading, and write nothing"""
 
     async def begin(
         self,
@@ -92,7 +99,9 @@ class Passes(Protocol):
 class OperatorPorts:
     """`data_dir` is where the contacts of a customer are saved before its first write; `public_url` may be "".
 
-    `backfill_per_minute`: the pace of full syncs, in Syncro calls.
+    `backfill_per_minute`: the pace of full syncs, in Syncro calls. `ledger_probe` returns when the ledger answers, and
+    raises Transient or Permanent otherwise. `consent`: what consent links and their answers are made with. `rules`: the
+    deployment's own, for customers that have none.
     """
 
     clock: ports.Clock
@@ -117,3 +126,20 @@ class OperatorPorts:
     backfill_per_minute: int
     data_dir: Path
     public_url: str
+    policies: ports.Policies
+    polls: ports.Polls
+    subscription_states: ports.SubscriptionStates
+    invites: ports.Invites
+    apart: ports.Apart
+    organizations: ports.Organizations
+    finder: ports.TenantFinder
+    partner: ports.Partner
+    door: ports.DoorProbe
+    skews: ports.Skews
+    account: ports.AccountReads
+    contact_probe: ports.ContactProbe
+    products: ports.Products
+    ledger_probe: Callable[[], Awaitable[None]]
+    credential: CredentialInfo
+    consent: ConsentDesk
+    rules: SyncPolicy

@@ -6,14 +6,28 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
 
+from console.operations.freshness import all_freshness
 from console.operations.ports import OperatorPorts
 from console.operations.rejections import rejection
+from shared.domain.credential import CredentialInfo
+from shared.domain.freshness import Freshness
+from shared.domain.onboarding import Invite, InviteState, WithoutEntra
 from shared.domain.records import STOPPED_KEY, Connection, ConnectionStatus, Hold, LastFull, Owed, Run, RunState
 
 _BELIEVED = frozenset({RunState.WORKING, RunState.DONE})
 _LONGEST_READING = timedelta(hours=1)  # a run that reads for longer was killed
 _RUNS_LOOKED_AT = 500  # the newest of all customers: a customer whose full sync is older has no notes to show
+
+
+class Turn(StrEnum):
+    """Whose turn a consent is. YOURS: a look at who answered. AGAIN: it came to nothing, a new link is needed."""
+
+    YOURS = "yours"
+    ADMINISTRATOR = "administrator"
+    AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +40,10 @@ class Status:
     `holds`: what the brakes hold for a person. `last_full`: customer id -> its newest full syncs; `notes`: customer
     id -> what that full sync could not know or skipped, where there is anything. `choices`: customer id -> its part of
     `conflicts`. `reading`: customers of which a full sync is reading now. `rejections`: approval code -> a sentence
-    about who rejected exactly the same before, where somebody did.
+    about who rejected exactly the same before, where somebody did. `freshness`: customer id -> how fresh it is, of
+    those that are or were approved; `freshness_all`: the same over all of them. `without_entra`: customers that have no
+    tenant, counted apart. `credential`: what proves us to Microsoft, and its end. `consents`: those that are asked for
+    and are no connection yet, or came to nothing, by whose turn it is.
     """
 
     seen_at: datetime
@@ -44,12 +61,18 @@ class Status:
     choices: Mapping[int, int] = field(default_factory=dict)
     reading: Sequence[int] = ()
     rejections: Mapping[str, str] = field(default_factory=dict)
+    freshness: Mapping[int, Freshness] = field(default_factory=dict)
+    freshness_all: Freshness | None = None
+    without_entra: Sequence[WithoutEntra] = ()
+    credential: CredentialInfo | None = None
+    consents: Mapping[Turn, int] = field(default_factory=dict)
 
 
 async def status(ports: OperatorPorts) -> Status:
     connections, now = await ports.connections.list(), ports.clock.now()
     conflicts, holds = await ports.conflicts.list(), await ports.holds.list()
     runs = await ports.runs.recent(limit=_RUNS_LOOKED_AT)
+    fresh = await all_freshness(ports, connections)
     return Status(
         seen_at=now,
         connections=connections,
@@ -66,7 +89,32 @@ async def status(ports: OperatorPorts) -> Status:
         choices=dict(Counter(each.customer_id for each in conflicts)),
         reading=_reading(runs, now),
         rejections={hold.code: told for hold in holds if (told := await rejection(ports, hold))},
+        freshness=fresh.by_customer,
+        freshness_all=fresh.together,
+        without_entra=await ports.apart.all(),
+        credential=ports.credential,
+        consents=_consents(await ports.invites.newest(), now),
     )
+
+
+def _consents(newest: Mapping[int, Invite], now: datetime) -> Mapping[Turn, int]:
+    return Counter(turn for each in newest.values() if (turn := _turn(each, now)) is not None)
+
+
+def _turn(invite: Invite, now: datetime) -> Turn | None:
+    match invite.state:
+        case InviteState.CONSENTED:
+            return Turn.YOURS
+        case InviteState.TAKEN:
+            return Turn.ADMINISTRATOR
+        case InviteState.OPEN:
+            return Turn.ADMINISTRATOR if invite.expires_at > now else Turn.AGAIN
+        case InviteState.DECLINED | InviteState.FAILED:
+            return Turn.AGAIN
+        case InviteState.CONNECTED | InviteState.REPLACED:
+            return None
+        case _:
+            assert_never(invite.state)
 
 
 async def _unwritten(ports: OperatorPorts, connections: Sequence[Connection]) -> Mapping[int, int]:

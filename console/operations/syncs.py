@@ -123,13 +123,11 @@ async def _started_or_why(ports: OperatorPorts, tied: Connection) -> StartedRun 
 
 async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> StartedRun:
     tied, user = await _approved_user(ports, customer_id, user_id)
-    await _require_known(ports, tied, user)
+    home = await _home(ports, tied, user)
     now = ports.clock.now()
     run = StartedRun(new_run_id(), customer_id, tied.customer_name, 1, considered=1)
     await ports.runs.start(Run(run.run_id, customer_id, Reason.MANUAL, 1, now))
-    for message in split(
-        tied.tenant_id, [user], reason=Reason.MANUAL, noticed_at=now, trace_id=uuid4().hex, run_id=run.run_id
-    ):
+    for message in split(home, [user], reason=Reason.MANUAL, noticed_at=now, trace_id=uuid4().hex, run_id=run.run_id):
         await ports.publisher.publish(message, Lane.LIVE)
     return run
 
@@ -137,7 +135,7 @@ async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> Sta
 async def explain_user(ports: OperatorPorts, customer_id: int, user_id: str) -> Explanation:
     """The five steps for one user as they stand now. Writes nothing."""
     tied, user = await _approved_user(ports, customer_id, user_id)
-    await _require_known(ports, tied, user)
+    await _home(ports, tied, user)
     return await ports.passes.explain(customer_id, user)
 
 
@@ -191,14 +189,20 @@ async def _approved_user(ports: OperatorPorts, customer_id: int, user_id: str) -
     return tied, user
 
 
-async def _require_known(ports: OperatorPorts, tied: Connection, user: str) -> None:
-    """A mistyped id would be looked for in vain, and for hours; a linked user that is gone is worth the look."""
-    read = (await ports.directory.users(tied.tenant_id, [user]))[user]
-    if isinstance(read, Missing) and await ports.links.of_user(tied.customer_id, user) is None:
+async def _home(ports: OperatorPorts, tied: Connection, user: str) -> str:
+    """The tenant of the customer that knows the user, or the first for a linked user that is gone: worth the look.
+
+    A mistyped id would be looked for in vain, and for hours.
+    """
+    for tenant in tied.tenants:
+        if not isinstance((await ports.directory.users(tenant, [user]))[user], Missing):
+            return tenant
+    if await ports.links.of_user(tied.customer_id, user) is None:
         raise wrong_use(
             f"Microsoft knows no user {user} in this tenant. Check the object id in the Entra admin center; "
             "a user made a moment ago may take a minute to appear."
         )
+    return tied.tenant_id
 
 
 def require_approved(tied: Connection) -> None:

@@ -2,7 +2,8 @@
 
 It never retries, follows no redirect, keeps no cookie and reads no proxy setting from the environment. An answer of
 any status comes back as an `Answer`; only a lost connection is an error here, already in one of our families. What a
-status means is each vendor's `errors.py`. Next: `shared/adapters/graph/caller.py`, `shared/adapters/syncro/caller.py`.
+status means is each vendor's `errors.py`. Every answer also tells the other side's time, which goes to
+`shared/adapters/skews.py`. Next: `shared/adapters/graph/caller.py`, `shared/adapters/syncro/caller.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import structlog
 from yarl import URL
 
 from shared.adapters.lenient import document
+from shared.adapters.skews import ClockSkews
 from shared.domain.errors import Ambiguous, Transient
 
 MAX_BODY = 8 * 1024 * 1024  # bytes; a full page of 999 users is about 3 MiB
@@ -113,9 +115,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 class AiohttpClient:
     """`HttpClient` over one aiohttp session."""
 
-    def __init__(self, session: aiohttp.ClientSession, total: float = TOTAL_SECONDS) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, total: float = TOTAL_SECONDS, skews: ClockSkews | None = None
+    ) -> None:
         self._session = session
         self._total = total
+        self._skews = skews
 
     async def send(self, request: Request) -> Answer:
         started = time.monotonic()
@@ -125,6 +130,8 @@ class AiohttpClient:
             failure = lost(request, error)
             _note(request, started, outcome=failure.code)
             raise failure from None  # the cause's text may hold an address with a query
+        if self._skews is not None:
+            self._skews.told(request.service, answer.headers, time.monotonic() - started)
         _note(request, started, status=answer.status, request_id=_request_id(answer.headers))
         return answer
 
@@ -170,11 +177,16 @@ def _note(request: Request, started: float, **facts: object) -> None:
 
 @asynccontextmanager
 async def open_http(
-    user_agent: str, ca_file: Path | str | None = None, *, total: float = TOTAL_SECONDS
+    user_agent: str,
+    ca_file: Path | str | None = None,
+    *,
+    total: float = TOTAL_SECONDS,
+    skews: ClockSkews | None = None,
 ) -> AsyncIterator[AiohttpClient]:
     """A client for one vendor, closed on leaving.
 
     `ca_file`: trust this authority instead of the system's. `total`: seconds for an exchange that names no limit.
+    `skews`: where the other side's time is noted, shared by every client of the process.
     """
     # Reading the authorities takes some 50 ms of disk and CPU: off the loop, which may have a handshake to answer.
     context = await asyncio.to_thread(ssl.create_default_context, cafile=None if ca_file is None else str(ca_file))
@@ -189,4 +201,4 @@ async def open_http(
     # granted and a write that the journal never saw. There is no public switch for it.
     session._retry_connection = False
     async with session:
-        yield AiohttpClient(session, total)
+        yield AiohttpClient(session, total, skews)

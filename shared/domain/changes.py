@@ -46,6 +46,8 @@ class ExclusionReason(StrEnum):
     SERVICE_ACCOUNT = "looks like a service account"
     OUT_OF_DOMAIN = "address is outside the chosen domains"
     OUT_OF_DEPARTMENT = "department is not chosen"
+    OUT_OF_GROUP = "is in none of the chosen groups"
+    GROUPS_UNKNOWN = "membership in the chosen groups could not be read"
     CREATES_OFF = "creating contacts is switched off"
     GONE = "user no longer exists"
 

@@ -54,12 +54,17 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A Syncro customer (organization), as the listing shows it. `properties`: custom fields by display name."""
+    """A Syncro customer (organization), as the listing shows it. `properties`: custom fields by display name.
+
+    `email`: the customer's own address. `addresses`: those of the contacts that the answer embeds, maybe not all.
+    """
 
     id: int
     name: str
     disabled: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
+    email: str = ""
+    addresses: tuple[str, ...] = ()
 
     def value(self, name: str) -> str:
         """The custom field of that display name ("" when it was never set)."""

@@ -85,6 +85,12 @@ def attribute(user: DirectoryUser, graph_name: str) -> str:
     return _as_text(extensions.get(graph_name.rpartition(".")[2].casefold()))
 
 
+def is_attribute(graph_name: str) -> bool:
+    """Is this an attribute that every reading of a user has? Directory extensions are not."""
+    name = graph_name.casefold()
+    return name in _ATTRIBUTES or name in _EXTENSIONS
+
+
 def _custom(mapping: CustomMapping) -> Row:
     return Row(mapping.field, mapping.attribute, lambda user, _policy: attribute(user, mapping.attribute))
 
@@ -182,3 +188,4 @@ _ATTRIBUTES = {
     "usertype": "user_type",
     "assignedlicenses": "sku_ids",
 }
+_EXTENSIONS = frozenset(f"extensionattribute{number}" for number in range(1, 16))

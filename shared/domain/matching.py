@@ -9,6 +9,7 @@ also at its *rivals*, the other users with a claim to the same address, and deci
 - `mail` beats `userPrincipalName`; on one level nobody wins, and a person is asked for all of them;
 - where no contact has the address yet, a rival counts if it holds a contact or would get one, so that an
   administrator's second account does not keep its owner from being created;
+- a guest contests no member's address: of one person in two tenants of a customer, the member is the one;
 - a contact that somebody else holds or claims by e-mail is no evidence for anybody else by name, phone or alias.
 
 `match` answers for one user, `assign` for all of a customer at once, by the very same rules. Next:
@@ -27,7 +28,7 @@ from shared.domain.contact import Contact
 from shared.domain.evidence import Evidence, own_addresses
 from shared.domain.policy import SyncPolicy
 from shared.domain.roster import Roster
-from shared.domain.scope import exclusion
+from shared.domain.scope import exclusion, is_guest
 from shared.domain.user import AnyUser, DirectoryUser
 
 
@@ -175,7 +176,9 @@ class _Look:
     def _by_mail(self, user: DirectoryUser) -> Match | None:
         mail, _ = own_addresses(user)
         hits = self.roster.with_email(mail)
-        rivals = [rival for rival in self._rivals(mail) if normalise.email(rival.mail) == mail]
+        rivals = [rival for rival in self._contenders(user, mail) if normalise.email(rival.mail) == mail]
+        if is_guest(user) and not all(map(is_guest, rivals)):
+            return None
         if rivals and (hits or not self._outranks(user, rivals)):
             return self._contested(hits)
         return self._only(hits, Level.MAIL)
@@ -191,7 +194,7 @@ class _Look:
         if upn == mail:
             return None
         hits = self.roster.with_email(upn)
-        return self._contested(hits) if self._rivals(upn) else self._only(hits, Level.UPN)
+        return self._contested(hits) if self._contenders(user, upn) else self._only(hits, Level.UPN)
 
     def _by_hints(self, user: DirectoryUser) -> Match | None:
         """Nothing here ever finds: it asks a person, or says that there is nothing to ask."""
@@ -228,6 +231,11 @@ class _Look:
         is_taken = bool(hits) and not any(self.roster.is_free_for(self.user.id, contact) for contact in hits)
         reason = ConflictReason.LINKED_ELSEWHERE if is_taken else ConflictReason.SEVERAL_USERS
         return self._ask(reason, [contact.id for contact in hits])
+
+    def _contenders(self, user: DirectoryUser, address: str) -> list[DirectoryUser]:
+        """Rivals that count. A guest with a contact does even for a member: which of them is right, a person says."""
+        rivals = self._rivals(address)
+        return rivals if is_guest(user) else [r for r in rivals if not is_guest(r) or self.roster.holds_one(r.id)]
 
     def _rivals(self, address: str) -> list[DirectoryUser]:
         mine = self.user.id.lower()

@@ -48,9 +48,10 @@ class _Envelope(BaseModel):
 class UsersTouched(_Envelope):
     """Look at these users of one tenant. `attempt` counts failed attempts so far, the broker's own count is ignored.
 
-    `confirm` marks the second, Graph-only look that follows a live look in which nothing had changed: Entra may
-    have answered with yesterday (docs/decisions/0008). `facts_at`: when the reports were read that a full pass handed
-    over for these users; a look that does not find them leaves the customer owed.
+    `confirm`: the second look after one in which nothing had changed (Entra may have answered with yesterday,
+    docs/decisions/0008); it has no third. `facts_at`: when the reports were read that a full pass handed over for these
+    users; a look that does not find them leaves the customer owed. `first_noticed_at`: when the earliest hint in here
+    was noticed, where `noticed_at` is dated ahead (docs/decisions/0008); never set by a receiver.
     """
 
     kind: Literal["users_touched"] = "users_touched"
@@ -60,6 +61,17 @@ class UsersTouched(_Envelope):
     run_id: str | None = None
     confirm: bool = False
     facts_at: AwareDatetime | None = None
+    first_noticed_at: AwareDatetime | None = None
+
+    @property
+    def asks_entra_alone(self) -> bool:
+        """As long as Entra says what it said at the last look, Syncro is not asked."""
+        return self.confirm or self.reason is Reason.DELTA
+
+    @property
+    def since(self) -> datetime:
+        """When the earliest change that this message may tell of was noticed."""
+        return self.first_noticed_at or self.noticed_at
 
 
 class LifecycleEvent(StrEnum):

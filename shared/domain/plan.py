@@ -31,7 +31,7 @@ from shared.domain.contact import PLAIN_FIELDS, Contact
 from shared.domain.facts import Facts
 from shared.domain.licences import licence_label
 from shared.domain.matching import Ambiguous, Found, Match, NotFound
-from shared.domain.policy import Authority, CreateScope, NameFormat, SyncPolicy
+from shared.domain.policy import Authority, CreateScope, LeaverRule, NameFormat, SyncPolicy
 from shared.domain.scope import exclusion
 from shared.domain.user import AnyUser, Deleted, DirectoryUser, Missing, SoftDeleted
 
@@ -98,9 +98,10 @@ class _Look:
         names = self.policy.fields
         yield from _follow(contact, names.license, *_licence(user, self.policy))
         yield from _follow_facts(contact, self.facts, self.policy)
-        yield from _follow(
-            contact, names.account_status, *_status(user, contact.value(names.account_status), self.today)
-        )
+        if user.account_enabled or self.policy.blocked is LeaverRule.STATUS:
+            yield from _follow(
+                contact, names.account_status, *_status(user, contact.value(names.account_status), self.today)
+            )
         if normalise.folded(contact.value(names.object_id)) != normalise.folded(user.id):
             yield from _follow(contact, names.object_id, user.id, "Remembers which Entra user this contact belongs to.")
 
@@ -201,6 +202,8 @@ def _status(user: DirectoryUser, before: str, today: date) -> tuple[str, str]:
 
 def _leaver(user: SoftDeleted | Deleted, contact: Contact, policy: SyncPolicy) -> Iterator[FieldChange]:
     """The contact stays for its tickets; it only says what became of the user, and costs no licence any more."""
+    if policy.deleted is LeaverRule.NOTHING:
+        return
     yield from _follow(contact, policy.fields.license, "", "A deleted user holds no licence.")
     status = policy.fields.account_status
     yield from _follow(contact, status, _deleted_since(user, contact.value(status)), "The user was deleted in Entra.")

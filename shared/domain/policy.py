@@ -6,12 +6,15 @@ as leaving: policies decide what is written next, they never undo. Next: `shared
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.domain.schedule import check_cron
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _Frozen(BaseModel):
@@ -22,6 +25,13 @@ def _cron_or_blank(line: str) -> str:
     if line:
         check_cron(line)
     return line
+
+
+def _object_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
+    plain = tuple(each.strip().lower() for each in ids)
+    if not all(_GUID.fullmatch(each) for each in plain):
+        raise ValueError("a group is named by its object id in Entra (a GUID)")
+    return plain
 
 
 class Authority(StrEnum):
@@ -42,6 +52,13 @@ class CreateScope(StrEnum):
     LICENSED = "licensed"  # enabled members with an address and a paid licence
     MEMBERS = "members"  # enabled members with an address
     NONE = "none"
+
+
+class LeaverRule(StrEnum):
+    """What becomes of the contact of a user who was blocked or deleted. It is never removed."""
+
+    STATUS = "status"  # the account status says so; a deleted user's licence is cleared too
+    NOTHING = "nothing"
 
 
 def _name(default: str, what: str) -> Any:
@@ -125,6 +142,9 @@ class SyncPolicy(_Frozen):
     )
     domains: tuple[str, ...] = Field((), description="E-mail domains of new contacts; none: every domain (names).")
     departments: tuple[str, ...] = Field((), description="Departments of new contacts; none: every one (names).")
+    groups: Annotated[tuple[str, ...], AfterValidator(_object_ids)] = Field(
+        (), description="Entra groups of new contacts, nested ones count; none: everybody (object ids)."
+    )
     service_patterns: tuple[str, ...] = Field(
         SERVICE_PATTERNS, description="Names before the @ that are no person, with * and ? (patterns)."
     )
@@ -136,6 +156,13 @@ class SyncPolicy(_Frozen):
     )
     default_region: Annotated[str, Field(pattern="^[A-Z]{2}$")] = Field(
         "US", description="Country of phone numbers that name none (two capital letters)."
+    )
+    blocked: LeaverRule = Field(
+        LeaverRule.STATUS, description="What the contact of a blocked user gets: status or nothing (a word)."
+    )
+    deleted: LeaverRule = Field(
+        LeaverRule.STATUS,
+        description="What the contact of a deleted user gets: status (and no licence) or nothing (a word).",
     )
     custom_mappings: tuple[CustomMapping, ...] = Field(
         (), description="Further fields: attribute in Entra, field in Syncro, authority (a list of tables)."

@@ -28,7 +28,7 @@ class ConnectionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A Syncro customer tied to an Entra tenant."""
+    """A Syncro customer tied to an Entra tenant, or explicitly to several: `more_tenants` are the others, in order."""
 
     customer_id: int
     customer_name: str
@@ -36,13 +36,19 @@ class Connection:
     status: ConnectionStatus
     connected_at: datetime
     changed_at: datetime
+    more_tenants: tuple[str, ...] = ()
+
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        return (self.tenant_id, *self.more_tenants)
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
     """A preview that a person may approve. `rows`: user id -> row digest; `summary`: outcome -> count.
 
-    `digest` is the approval code. `approved_at` is None while it waits.
+    `digest` is the approval code. `approved_at` is None while it waits. `connection_changed_at`: the connection's own,
+    as it was before the plan was read; None of a proposal that an older release made.
     """
 
     customer_id: int
@@ -52,6 +58,7 @@ class Approval:
     proposed_at: datetime
     approved_at: datetime | None = None
     approved_by: str | None = None
+    connection_changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class JournalEntry:
     """One write to one contact, or to the customer itself (action "customer": no contact, `user_id` "").
 
     `id` and `contact_id` are None until known (a creation). `user_id` is "" where no user stands behind the write.
+    `noticed_at`: when the earliest hint that led to it was noticed, None where nobody hinted (a customer's own fields).
     """
 
     customer_id: int
@@ -102,6 +110,16 @@ class JournalEntry:
     settled_at: datetime | None = None
     unstuck: tuple[str, ...] = ()
     id: int | None = None
+    noticed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """One change that was written: why it was looked at, and the seconds from noticed to written."""
+
+    customer_id: int
+    cause: Reason
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

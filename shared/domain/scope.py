@@ -29,9 +29,18 @@ def exclusion(user: DirectoryUser, policy: SyncPolicy) -> ExclusionReason | None
         (_is_service_account(user, policy), ExclusionReason.SERVICE_ACCOUNT),
         (not _in_domain(user, policy), ExclusionReason.OUT_OF_DOMAIN),
         (not _in_department(user, policy), ExclusionReason.OUT_OF_DEPARTMENT),
+        (_in_group(user, policy) is False, ExclusionReason.OUT_OF_GROUP),
+        (_in_group(user, policy) is None, ExclusionReason.GROUPS_UNKNOWN),
         (policy.create_scope is CreateScope.NONE, ExclusionReason.CREATES_OFF),
     )
     return next((reason for applies, reason in rules if applies), None)
+
+
+def belongs(user: DirectoryUser, policy: SyncPolicy) -> bool | None:
+    """Is this user of the part of a shared tenant that the rules choose? None: its groups are not known."""
+    if not (_in_domain(user, policy) and _in_department(user, policy)):
+        return False
+    return _in_group(user, policy)
 
 
 def is_guest(user: DirectoryUser) -> bool:
@@ -58,3 +67,9 @@ def _in_domain(user: DirectoryUser, policy: SyncPolicy) -> bool:
 def _in_department(user: DirectoryUser, policy: SyncPolicy) -> bool:
     department = normalise.folded(user.department)
     return not policy.departments or department in {normalise.folded(each) for each in policy.departments}
+
+
+def _in_group(user: DirectoryUser, policy: SyncPolicy) -> bool | None:
+    if not policy.groups:
+        return True
+    return None if user.group_ids is None else not set(user.group_ids).isdisjoint(policy.groups)

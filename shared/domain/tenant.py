@@ -6,8 +6,8 @@ Values only. Who reads them is `shared/adapters/graph/reports/`; what they becom
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from shared.domain.facts import Facts
@@ -43,3 +43,25 @@ class TenantReading:
     secure_score: SecureScore | None = None
     unknown: tuple[str, ...] = ()
     requests: int = 0
+
+
+def merged(readings: Sequence[TenantReading]) -> TenantReading:
+    """The tenants of one customer as one, every user once; the id and the score are the first's.
+
+    `readings`: at least one. It began with the earliest of them, so that no report looks newer than it is. `premium`
+    is unknown where they differ, and what could not be read names its tenant.
+    """
+    first = readings[0]
+    if len(readings) == 1:
+        return first
+    users = {user.id: user for reading in reversed(readings) for user in reversed(reading.users)}
+    return replace(
+        first,
+        began=min(reading.began for reading in readings),
+        users=tuple(reversed(users.values())),
+        facts={user_id: facts for reading in reversed(readings) for user_id, facts in reading.facts.items()},
+        premium=first.premium if len({reading.premium for reading in readings}) == 1 else None,
+        part_numbers={sku: name for reading in reversed(readings) for sku, name in reading.part_numbers.items()},
+        unknown=tuple(f"Tenant {reading.tenant_id}: {told}" for reading in readings for told in reading.unknown),
+        requests=sum(reading.requests for reading in readings),
+    )

@@ -43,7 +43,11 @@ SELECT: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class DirectoryUser:
-    """A living user. Unset values are None or empty, exactly as Entra has them; nothing is trimmed or normalised."""
+    """A living user. Unset values are None or empty, exactly as Entra has them; nothing is trimmed or normalised.
+
+    `group_ids`: of the groups that somebody asked about, those it is a member of, lower case and sorted; None: nobody
+    asked, or nobody could say.
+    """
 
     id: str
     display_name: str | None = None
@@ -70,6 +74,7 @@ class DirectoryUser:
     user_type: str | None = "Member"
     sku_ids: tuple[str, ...] = ()
     extensions: Mapping[str, str] = field(default_factory=dict)
+    group_ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,23 @@ class WorkerMetrics:
         self.oldest_full_sync = make.gauge(
             "oldest_full_sync_seconds", "Age of the oldest among the customers' newest full syncs that are done"
         )
+        self.delta_rounds = make.counter("delta_rounds", "Delta polls, by result (done, resync, failed)", "result")
+        self.delta_changes = make.counter(
+            "delta_changes", "Changes that delta polls found, by whether a notification announced them", "announced"
+        )
+        self.announced_share = make.gauge(
+            "announced_share", "Share of the last day's changes that notifications announced (0 to 1), all tenants"
+        )
+        self.announced_share_worst = make.gauge(
+            "announced_share_worst", "The same of the tenant that is worst off, among those with 10 changes or more"
+        )
+        self.oldest_delta_poll = make.gauge(
+            "oldest_delta_poll_seconds", "Age of the oldest among the tenants' newest complete delta polls"
+        )
+        self.subscription_left = make.gauge(
+            "subscription_left_seconds", "Time until the first of the living subscriptions ends unless it is renewed"
+        )
+        self.unsubscribed = make.gauge("tenants_without_subscription", "Tenants whose subscription does not work")
         self.holds = make.gauge("brakes_open", "Customers for whom a brake holds changes until a person approves")
 
 
@@ -93,3 +110,6 @@ class Metrics:
         self.receiver = ReceiverMetrics(registry)
         self.registrar = RegistrarMetrics(registry)
         self.worker = WorkerMetrics(registry)
+        self.credential_left = _Maker(registry).gauge(
+            "credential_left_seconds", "Time until the app's secret or certificate ends; NaN when nobody can tell"
+        )

@@ -1,92 +1,29 @@
 """The sections of the settings: one frozen model each, a sentence and a unit under every field.
 
-Pure values with their checks; nothing is read here. Next: `shared/runtime/settings.py`, which reads them.
+Pure values with their checks; nothing is read here. Microsoft's are in `shared/runtime/graph_section.py`. Next:
+`shared/runtime/settings.py`, which reads them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.runtime.secret_files import MAY_HOLD_SECRET
+from shared.runtime.section import Address, Section, loopback, without
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})?"  # some accounts have a second label
 PACE_CEILING = 160  # calls a minute; Syncro itself refuses above 180 for the whole address
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def _address(value: object) -> object:
-    """An http(s) address without a trailing slash. Blank stays blank."""
-    if not isinstance(value, str) or not value:
-        return value
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address that begins with https:// (or http:// on this machine)")
-    return value.rstrip("/")
-
-
-def loopback(address: str) -> bool:
-    """Is this address on this machine (a simulated vendor)?"""
-    host = urlsplit(address).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False  # a name, even one that begins with 127
-
-
-def _without(path: str) -> BeforeValidator:
-    """People paste the address with its version; adapters add that themselves."""
-    return BeforeValidator(lambda value: value.rstrip("/").removesuffix(path) if isinstance(value, str) else value)
-
-
-Address = Annotated[str, BeforeValidator(_address)]
-GraphAddress = Annotated[Address, _without("/v1.0")]
-SyncroAddress = Annotated[Address, _without("/api/v1")]
+SyncroAddress = Annotated[Address, without("/api/v1")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class GraphSettings(_Section):
-    base_url: GraphAddress = Field(
-        "https://graph.microsoft.com", description="Address of Microsoft Graph, without /v1.0 (national clouds differ)."
-    )
-    scope: str = Field(
-        "https://graph.microsoft.com/.default",
-        description="Scope asked for with every token (one word, cloud-specific).",
-    )
-    app_id: str = Field("", description="Application (client) id of the app registration, a GUID.")
-    app_secret: SecretStr = Field(SecretStr(""), description="Client secret of the app registration.")
-    timeout: float = Field(30.0, gt=0, description="Longest wait for one answer of Graph, in seconds.")
-
-
-class LoginSettings(_Section):
-    base_url: Address = Field(
-        "https://login.microsoftonline.com", description="Address of Microsoft's sign-in service, without a path."
-    )
-    ca_file: Path | None = Field(
-        None, description="PEM file of a private certificate authority for the sign-in service; unset: the public ones."
-    )
-
-    @field_validator("ca_file")
-    @classmethod
-    def _ca_file_is_there(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError("there is no such file")
-        return value
-
-
-class SyncroSettings(_Section):
+class SyncroSettings(Section):
     subdomain: str = Field("", description="Your Syncro subdomain: the first word of SUBDOMAIN.syncromsp.com.")
     api_token: SecretStr = Field(SecretStr(""), description="API token of Syncro (Admin, API Tokens).")
     base_url: SyncroAddress = Field(
@@ -120,7 +57,23 @@ class SyncroSettings(_Section):
         return self
 
 
-class BrokerSettings(_Section):
+class PartnerSettings(Section):
+    base_url: Address = Field(
+        "https://api.partnercenter.microsoft.com", description="Address of Partner Center, without a path."
+    )
+    tenant_id: str = Field(
+        "", description="Your own tenant's id (a GUID), where your people sign in to consent for customers (GDAP)."
+    )
+
+    @field_validator("tenant_id")
+    @classmethod
+    def _tenant_is_a_guid(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", value.strip()):
+            raise ValueError("must be a tenant's id, a GUID")
+        return value.strip().lower()
+
+
+class BrokerSettings(Section):
     url: str = Field(
         "",
         description=(
@@ -131,7 +84,7 @@ class BrokerSettings(_Section):
     )
 
 
-class StateSettings(_Section):
+class StateSettings(Section):
     url: str = Field(
         "",
         description=(
@@ -142,7 +95,7 @@ class StateSettings(_Section):
     )
 
 
-class LedgerSettings(_Section):
+class LedgerSettings(Section):
     url: str = Field(
         "",
         description=(
@@ -153,7 +106,7 @@ class LedgerSettings(_Section):
     )
 
 
-class ReceiverSettings(_Section):
+class ReceiverSettings(Section):
     host: str = Field("0.0.0.0", description="Address the public door listens on (an IP address or host name).")  # noqa: S104 - it is the public door
     port: Port = Field(8080, description="Port of the public door (a number; 0 picks a free one).")
     public_url: Address = Field(
@@ -176,6 +129,7 @@ class ReceiverSettings(_Section):
         40_320, ge=45, le=41_000, description="Life asked for every subscription, in minutes (Microsoft allows 41,760)."
     )
     interval: float = Field(5.0, gt=0, description="Pause between two looks for newly approved customers, in seconds.")
+    invite_days: int = Field(14, ge=1, le=90, description="How long a consent link may be answered, in days.")
 
     @field_validator("secrets", mode="before")
     @classmethod
@@ -201,12 +155,12 @@ class ReceiverSettings(_Section):
         return value
 
 
-class PrivateSettings(_Section):
+class PrivateSettings(Section):
     host: str = Field("127.0.0.1", description="Address of the private site: health and metrics (IP or host name).")
     port: Port = Field(8081, description="Port of the private site (a number; 0 picks a free one).")
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     in_flight: int = Field(4, ge=1, description="Users looked at at once per lane (a number).")
     lease_ttl: float = Field(
         30.0, gt=0, description="How long one worker may hold a Syncro customer for one user, in seconds."
@@ -215,7 +169,7 @@ class WorkerSettings(_Section):
     pace_wait: float = Field(60.0, gt=0, description="Longest wait for a slot in Syncro's pace, in seconds.")
 
 
-class ShutdownSettings(_Section):
+class ShutdownSettings(Section):
     unready: float = Field(
         0.0, ge=0, description="Time between reporting not ready and closing the door, for load balancers, in seconds."
     )
@@ -223,7 +177,7 @@ class ShutdownSettings(_Section):
     settle: float = Field(5.0, gt=0, description="Time to put back what was not finished, in seconds.")
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important events to log (one of debug, info, warning, error)."
     )

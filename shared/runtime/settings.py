@@ -29,16 +29,18 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
+from shared.domain.consent import ConsentDesk
 from shared.domain.nightly import BillingPolicy, BrakePolicy, FactsPolicy, NightlyPolicy
 from shared.domain.policy import CoalescePolicy, RetryPolicy, SyncPolicy
+from shared.domain.watching import PollPolicy
+from shared.runtime.graph_section import GraphSettings, LoginSettings
 from shared.runtime.secret_files import SecretFiles, UnreadableSecret, WithoutFiles, generated_secret
 from shared.runtime.sections import (
     PACE_CEILING,
     BrokerSettings,
-    GraphSettings,
     LedgerSettings,
-    LoginSettings,
     LogSettings,
+    PartnerSettings,
     PrivateSettings,
     ReceiverSettings,
     ShutdownSettings,
@@ -61,7 +63,8 @@ __all__ = [
 PREFIX = "ENTRA_SYNCRO_"
 DEFAULT_FILE = Path("entra-syncro.toml")
 KEY_FILE = "client-state.key"
-VENDORS = ("graph.app_id", "graph.app_secret", "syncro.subdomain", "syncro.api_token")
+CREDENTIAL = "graph.credential"  # a need, no setting: any one of the four that `GraphSettings.credential` knows
+VENDORS = ("graph.app_id", CREDENTIAL, "syncro.subdomain", "syncro.api_token")
 
 
 class SettingsError(Exception):
@@ -91,6 +94,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Folder of the embedded databases and generated keys (a path).")
     graph: GraphSettings = _section(GraphSettings, "Microsoft Graph.")
     login: LoginSettings = _section(LoginSettings, "Microsoft's sign-in service.")
+    partner: PartnerSettings = _section(PartnerSettings, "Consent for many customers by one sign-in (GDAP).")
     syncro: SyncroSettings = _section(SyncroSettings, "Syncro.")
     broker: BrokerSettings = _section(BrokerSettings, "The queue: embedded:PATH or amqp://...")
     state: StateSettings = _section(StateSettings, "Short-lived state: embedded:PATH or redis://...")
@@ -103,6 +107,7 @@ class Settings(BaseSettings):
     policy: SyncPolicy = _section(SyncPolicy, "Rules of customers that have none of their own.")
     nightly: NightlyPolicy = _section(NightlyPolicy, "When full syncs run and what they may cost.")
     brakes: BrakePolicy = _section(BrakePolicy, "How much may be done to a customer before a person is asked.")
+    polls: PollPolicy = _section(PollPolicy, "How often changes are asked for, whatever notifications say.")
     facts: FactsPolicy = _section(FactsPolicy, "Which reports of Microsoft are read, and what they mean.")
     billing: BillingPolicy = _section(BillingPolicy, "What invoices depend on.")
     shutdown: ShutdownSettings = _section(ShutdownSettings, "The end of a process.")
@@ -124,6 +129,13 @@ class Settings(BaseSettings):
                 object.__setattr__(self, name, here)  # frozen, and not yet handed out
         return self
 
+    @model_validator(mode="after")
+    def _login_by_cloud(self) -> Settings:
+        if not self.login.base_url:
+            here = self.login.model_copy(update={"base_url": self.graph.addresses.login})
+            object.__setattr__(self, "login", here)
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -140,7 +152,8 @@ class Settings(BaseSettings):
     def secret_values(self) -> tuple[str, ...]:
         """Every secret that is set, for the log's redaction."""
         urls = (urlsplit(end.url).password or "" for end in (self.broker, self.state, self.ledger))
-        secrets = (self.graph.app_secret, self.syncro.api_token, *self.receiver.secrets.values())
+        ours = (self.graph.app_secret, self.graph.certificate_password, self.syncro.api_token)
+        secrets = (*ours, *self.receiver.secrets.values())
         return tuple(value for value in (*urls, *(s.get_secret_value() for s in secrets)) if value)
 
     def client_state_secrets(self) -> Mapping[int, bytes]:
@@ -153,6 +166,21 @@ class Settings(BaseSettings):
                 raise SettingsError([_sentence("receiver.secrets.k1", "is missing (all machines must share it)")])
             return {1: generated_secret(self.data_dir / KEY_FILE)}
         return {int(name[1:]): s.get_secret_value().encode() for name, s in self.receiver.secrets.items()}
+
+    def consent_desk(self) -> ConsentDesk:
+        """What consent links are made with. Without a secret that all machines share, none can be made here."""
+        try:
+            secrets = self.client_state_secrets()
+        except SettingsError:
+            secrets = {}  # a receiver refuses to start like this; a worker's machine need not know the secret
+        return ConsentDesk(
+            secrets=secrets,
+            app_id=self.graph.app_id,
+            login_url=self.login.base_url,
+            scope=self.graph.scope,
+            public_url=self.receiver.public_url,
+            invite_days=self.receiver.invite_days,
+        )
 
 
 def load_settings(file: Path | None = None, *, needs: Collection[str] = VENDORS, **overrides: Any) -> Settings:
@@ -209,6 +237,8 @@ def _complaint(detail: ErrorDetails) -> str:
 
 
 def _sentence(key: str, what: str) -> str:
+    if key == CREDENTIAL:
+        return _about_credential(what)
     path = key.split(".")
     field = _field(path)
     about = field.description if field is not None and field.description else "see the manual"
@@ -217,6 +247,14 @@ def _sentence(key: str, what: str) -> str:
         variable += "__K1"
     also = f" or {variable}_FILE" if field is not None and "SecretStr" in str(field.annotation) else ""
     return f"{key} (set {variable}{also}, or {key} in {DEFAULT_FILE.name}): {what}. {about}"
+
+
+def _about_credential(what: str) -> str:
+    """Most people set a secret, so the line is its own; but any of the four will do, and no two."""
+    others = "graph.certificate_file, graph.assertion_file or graph.managed_identity"
+    if what.endswith("are set"):
+        return f"{what}: keep one of graph.app_secret, {others}, and remove the others."
+    return f"{_sentence('graph.app_secret', what)} Instead of it you may set one of {others}."
 
 
 def _variable(path: Sequence[str]) -> str:

@@ -13,16 +13,36 @@ from dataclasses import dataclass
 from shared import ports
 from shared.adapters.brokers import Broker, open_broker
 from shared.adapters.clock import SystemClock
-from shared.adapters.graph.auth import ClientSecret, TokenSource
+from shared.adapters.door import HttpDoorProbe
+from shared.adapters.graph.auth import TokenSource
+from shared.adapters.graph.changes import GraphUserChanges
+from shared.adapters.graph.credentials import (
+    AssertionFile,
+    ClientCertificate,
+    ClientSecret,
+    Credential,
+    ManagedIdentity,
+)
 from shared.adapters.graph.directory import GraphDirectory
+from shared.adapters.graph.finder import OpenIdFinder
+from shared.adapters.graph.groups import GraphGroups
+from shared.adapters.graph.organization import GraphOrganizations
+from shared.adapters.graph.products import GraphProducts
 from shared.adapters.graph.reports import GraphReports
 from shared.adapters.graph.subscriptions import GraphSubscriptions
-from shared.adapters.http import open_http
+from shared.adapters.http import HttpClient, open_http
 from shared.adapters.ledger import Ledger, open_ledger
+from shared.adapters.partner import PartnerCenter
+from shared.adapters.partner_login import PersonTokens
+from shared.adapters.skews import ClockSkews
 from shared.adapters.state import State, open_state
 from shared.adapters.syncro.account import SyncroAccount
 from shared.adapters.syncro.contacts import SyncroContacts
 from shared.adapters.syncro.customers import SyncroCustomers
+from shared.adapters.syncro.probe import SyncroContactProbe
+from shared.domain.credential import CredentialInfo
+from shared.runtime.credential import credential_info
+from shared.runtime.graph_section import SYSTEM_IDENTITY, GraphSettings
 from shared.runtime.settings import PACE_CEILING, Settings
 
 USER_AGENT = "entra-syncro/0.1"
@@ -38,11 +58,22 @@ class Adapters:
     ledger: Ledger
     directory: ports.Directory
     reports: ports.TenantReports
+    groups: ports.Groups
     subscription_reads: ports.SubscriptionReads
     subscription_writes: ports.SubscriptionWrites
     contacts: ports.Contacts
     syncro_customers: ports.Customers
     account: ports.Account
+    account_reads: ports.AccountReads
+    contact_probe: ports.ContactProbe
+    products: ports.Products
+    changes: ports.UserChanges
+    door: ports.DoorProbe
+    partner: ports.Partner
+    organizations: ports.Organizations
+    finder: ports.TenantFinder
+    skews: ports.Skews
+    credential: CredentialInfo
 
 
 @asynccontextmanager
@@ -59,23 +90,54 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
         ledger = await stack.enter_async_context(open_ledger(settings.ledger.url, lazy=lazy, rules=settings.policy))
         tokens = _tokens(settings)
         stack.push_async_callback(tokens.aclose)
-        graph = await stack.enter_async_context(open_http(USER_AGENT, total=settings.graph.timeout))
-        syncro = await stack.enter_async_context(open_http(USER_AGENT, total=settings.syncro.timeout))
+        skews = ClockSkews()
+        graph = await stack.enter_async_context(open_http(USER_AGENT, total=settings.graph.timeout, skews=skews))
+        login = graph
+        if settings.login.ca_file is not None:
+            login = await stack.enter_async_context(open_http(USER_AGENT, settings.login.ca_file, skews=skews))
+        syncro = await stack.enter_async_context(open_http(USER_AGENT, total=settings.syncro.timeout, skews=skews))
         subscriptions = GraphSubscriptions(graph, tokens, settings.graph.base_url)
         address, token = settings.syncro.base_url, settings.syncro.api_token.get_secret_value()
+        syncro_account = SyncroAccount(syncro, address, token, state.pace)
         yield Adapters(
             clock=clock,
             broker=broker,
             state=state,
             ledger=ledger,
             directory=GraphDirectory(graph, tokens, settings.graph.base_url),
+            groups=GraphGroups(graph, tokens, settings.graph.base_url),
             reports=GraphReports(graph, tokens, settings.graph.base_url, settings.facts, clock),
             subscription_reads=subscriptions,
             subscription_writes=subscriptions,
             contacts=SyncroContacts(syncro, address, token, state.pace),
             syncro_customers=SyncroCustomers(syncro, address, token, state.pace),
-            account=SyncroAccount(syncro, address, token, state.pace),
+            account=syncro_account,
+            account_reads=syncro_account,
+            contact_probe=SyncroContactProbe(syncro, address, token, state.pace),
+            products=GraphProducts(graph, tokens, settings.graph.base_url),
+            changes=GraphUserChanges(graph, tokens, settings.graph.base_url),
+            door=HttpDoorProbe(),
+            partner=_partner(settings, graph, stack),
+            organizations=GraphOrganizations(graph, tokens, settings.graph.base_url),
+            finder=OpenIdFinder(login, settings.login.base_url),
+            skews=skews,
+            credential=credential_info(settings.graph),
         )
+
+
+def _partner(settings: Settings, http: HttpClient, stack: AsyncExitStack) -> PartnerCenter:
+    """Costs nothing until somebody signs in."""
+    app_id = settings.graph.app_id
+    person = PersonTokens(app_id, settings.partner.tenant_id, settings.login.base_url, settings.login.ca_file)
+    stack.push_async_callback(person.aclose)
+    return PartnerCenter(
+        http,
+        person,
+        app_id=app_id,
+        base_url=settings.partner.base_url,
+        graph_base_url=settings.graph.base_url,
+        graph_scope=settings.graph.scope,
+    )
 
 
 def _state(settings: Settings, clock: ports.Clock) -> AbstractAsyncContextManager[State]:
@@ -95,8 +157,20 @@ def _tokens(settings: Settings) -> TokenSource:
     """One source for both uses of Graph: a tenant's token is acquired once per process."""
     return TokenSource(
         settings.graph.app_id,
-        ClientSecret(settings.graph.app_secret.get_secret_value()),
+        _credential(settings.graph),
         settings.login.base_url,
         settings.graph.scope,
         settings.login.ca_file,
     )
+
+
+def _credential(graph: GraphSettings) -> Credential:
+    """The one that is set; with none a blank secret, which the sign-in service will refuse."""
+    if graph.certificate is not None:
+        return ClientCertificate(graph.certificate.private_key, graph.certificate.certificate)
+    if graph.assertion_file is not None:
+        return AssertionFile(graph.assertion_file)
+    if graph.managed_identity:
+        client_id = "" if graph.managed_identity == SYSTEM_IDENTITY else graph.managed_identity
+        return ManagedIdentity(graph.addresses.exchange, client_id)
+    return ClientSecret(graph.app_secret.get_secret_value())

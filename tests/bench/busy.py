@@ -105,7 +105,7 @@ async def _in_step(ground: Ground, folder: Path) -> None:
     """Connect and approve; the contacts have what earlier full syncs would have written."""
     ours, customer = ground.ours, str(ground.crowd.customer_id)
     await bring_in_step(ground.world, folder, ground.crowd, ground.crowd.users)
-    await _cli(ours, "customers", "connect", customer, "--tenant", ground.crowd.tenant_id, **HURRY)
+    await _cli(ours, "customers", "connect", customer, "--tenant", ground.crowd.tenant_id, "--yes", **HURRY)
     shown = await _cli(ours, "preview", "--customer", customer, "--json", **HURRY)
     await _cli(ours, "customers", "approve", customer, str(shown["approval_code"]), "--no-watch", **HURRY)
 

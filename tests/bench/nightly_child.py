@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from console.cli.run import worker_ports, worker_settings
-from shared.adapters.graph.auth import ClientSecret, TokenSource
+from shared.adapters.graph.auth import TokenSource
+from shared.adapters.graph.credentials import ClientSecret
 from shared.adapters.graph.reports import GraphReports
 from shared.adapters.http import open_http
 from shared.domain.changes import UpdateContact

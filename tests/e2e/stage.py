@@ -35,7 +35,7 @@ class Stage:
         """Connect, preview, approve, watch the first sync to its end. The services must be running."""
         for number in numbers:
             customer = str(self.customer(number))
-            self._did("customers", "connect", customer, "--tenant", self.tenant(number))
+            self._did("customers", "connect", customer, "--tenant", self.tenant(number), "--yes")
             code = self._did("preview", "--customer", customer, "--json").json["approval_code"]
             self._did("customers", "approve", customer, code)
         tenants = [self.tenant(number) for number in numbers]

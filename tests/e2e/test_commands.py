@@ -49,10 +49,10 @@ def test_from_connecting_to_being_in_step(made: Stage) -> None:
     _refused(made, 2, "Syncro knows no customer", "customers", "connect", "424242", "--tenant", tenant)
     _refused(made, 2, "must be given by its id", "customers", "connect", customer, "--tenant", "juniper.example")
 
-    connected = _cli(made, "customers", "connect", customer, "--tenant", tenant, "--json")
+    connected = _cli(made, "customers", "connect", customer, "--tenant", tenant, "--yes", "--json")
     assert connected.code == 0
     assert (connected.json["tenant_id"], connected.json["status"]) == (tenant, "preview")
-    _refused(made, 2, "is connected to this tenant already", "customers", "connect", customer, "--tenant", tenant)
+    _refused(made, 2, "its consent stands: nothing to do", "customers", "connect", customer, "--tenant", tenant)
     other = str(made.customer(0))
     _refused(made, 2, "belongs to customer", "customers", "connect", other, "--tenant", tenant)
 
@@ -104,7 +104,7 @@ def test_status_and_customers_tell_what_is_connected(made: Stage) -> None:
     assert {"connections", "waiting", "owed", "failed_changes", "conflicts"} <= set(status.json)
     assert [one["status"] for one in status.json["connections"]] == ["approved"]
     listed = _cli(made, "customers", "list", "--json")
-    assert (listed.code, [one["customer_id"] for one in listed.json]) == (0, [made.customer(NUMBER)])
+    assert (listed.code, [one["customer_id"] for one in listed.json["connections"]]) == (0, [made.customer(NUMBER)])
     for args in (("status",), ("customers", "list")):
         told = _cli(made, *args)
         assert told.code == 0

@@ -10,18 +10,31 @@ from typing import Any
 from console.operations import Begun, Explanation, OperatorPorts, Step
 from shared.domain.billing import BillingReport
 from shared.domain.changes import CreateContact, FieldChange, Kind, Plan, UpdateContact
+from shared.domain.consent import ConsentDesk
 from shared.domain.contact import Contact, Customer
+from shared.domain.credential import CredentialInfo, CredentialKind
 from shared.domain.errors import Permanent, SyncError
 from shared.domain.forecast import Forecast
 from shared.domain.messages import Lane, Reason, UsersTouched, encode
 from shared.domain.nightly import BillingPolicy, NightlyPolicy
+from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview, PreviewRow
 from shared.domain.records import Connection, ConnectionStatus, DeadLetter, HeldRow, Hold, HoldState, Run
 from tests.support.clock import START
+from tests.support.fake_onboarding import (
+    FakeAccountReads,
+    FakeDoor,
+    FakeFinder,
+    FakeOrganizations,
+    FakePartner,
+    FakeSkews,
+)
+from tests.support.fake_probe import FakeContactProbe, FakeProducts
 from tests.support.fakes import World
 from tests.support.receiver import TENANT, guid
 
 CUSTOMER = 7
+APP_ID = "24d3b144-21ae-4080-943f-7067b395b913"
 _FORECAST = Forecast(4_300, 54)
 _EXPLANATION = Explanation("Anna Meier", (Step("read", "An enabled member."),))
 _NOTHING_WRONG = BillingReport(CUSTOMER, (), (), (), "")
@@ -41,6 +54,8 @@ class FakePasses:
     holds: Any
     plans: list[Plan] = field(default_factory=list)
     plans_of: dict[int, list[Plan]] = field(default_factory=dict)
+    plans_after: list[Plan] | None = None
+    compared: list[SyncPolicy] = field(default_factory=list)
     contacts: tuple[Contact, ...] = ()
     broken: SyncError | None = None
     broken_for: frozenset[int] = frozenset()
@@ -56,11 +71,17 @@ class FakePasses:
     refusal: SyncError | None = None
     outcome: str | None = None
 
-    async def preview(self, customer_id: int) -> Preview:
+    async def preview(self, customer_id: int, policy: SyncPolicy | None = None) -> Preview:
         self._break(customer_id)
         plans = self.plans_of.get(customer_id, self.plans)
-        rows = tuple(PreviewRow(f"User {plan.user_id}", _label(plan), plan) for plan in plans)
-        return Preview(customer_id, rows, self.contacts)
+        return Preview(customer_id, tuple(map(_row, plans)), self.contacts)
+
+    async def compare(self, customer_id: int, policy: SyncPolicy) -> tuple[Preview, Preview]:
+        """By any other rules `plans_after`, if there are some."""
+        before = await self.preview(customer_id)
+        self.compared.append(policy)
+        rows = before.rows if self.plans_after is None else tuple(map(_row, self.plans_after))
+        return before, Preview(customer_id, rows, self.contacts)
 
     async def begin(
         self,
@@ -104,6 +125,10 @@ class FakePasses:
             raise self.broken
 
 
+def _row(plan: Plan) -> PreviewRow:
+    return PreviewRow(f"User {plan.user_id}", _label(plan), plan)
+
+
 def _label(plan: Plan) -> str:
     return f"Contact {plan.contact_id}" if isinstance(plan, UpdateContact) else ""
 
@@ -119,6 +144,9 @@ class Desk:
             self.customers.put(customer)
         self.passes = FakePasses(self.world.ledger.runs, self.world.ledger.holds)
         ledger = self.world.ledger
+        self.organizations, self.finder, self.partner = FakeOrganizations(), FakeFinder(), FakePartner()
+        self.door, self.skews, self.account = FakeDoor(), FakeSkews(), FakeAccountReads()
+        self.contact_probe, self.products = FakeContactProbe(), FakeProducts()
         self.ports = OperatorPorts(
             clock=self.world.clock,
             publisher=self.world.broker,
@@ -142,7 +170,33 @@ class Desk:
             backfill_per_minute=80,
             data_dir=data_dir,
             public_url="https://hooks.example.net",
+            policies=ledger.policies,
+            polls=ledger.polls,
+            subscription_states=ledger.subscription_states,
+            invites=ledger.invites,
+            apart=ledger.apart,
+            organizations=self.organizations,
+            finder=self.finder,
+            partner=self.partner,
+            door=self.door,
+            skews=self.skews,
+            account=self.account,
+            contact_probe=self.contact_probe,
+            products=self.products,
+            ledger_probe=self._ledger_probe,
+            credential=CredentialInfo(CredentialKind.SECRET, START + timedelta(days=300)),
+            consent=ConsentDesk(
+                secrets={1: b"a secret of sixteen bytes and more"},
+                app_id=APP_ID,
+                login_url="https://login.example",
+                scope="https://graph.example/.default",
+                public_url="https://hooks.example.net",
+            ),
+            rules=SyncPolicy(),
         )
+
+    async def _ledger_probe(self) -> None:
+        self.world.ledger.switch.reach()
 
     def tie(
         self,

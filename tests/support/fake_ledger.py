@@ -8,13 +8,15 @@ from datetime import datetime
 
 from shared.domain.changes import Conflict
 from shared.domain.errors import Permanent, Transient
-from shared.domain.messages import DeadLettered, UsersTouched, decode
+from shared.domain.messages import DeadLettered, Reason, UsersTouched, decode
+from shared.domain.onboarding import Invite, InviteState, WithoutEntra
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import (
     Approval,
     Connection,
     ConnectionStatus,
     DeadLetter,
+    Delay,
     Hold,
     HoldState,
     JournalEntry,
@@ -27,6 +29,7 @@ from shared.domain.records import (
     RunState,
     WriteState,
 )
+from shared.domain.watching import Coverage, Poll, SubscriptionState
 
 
 class Switch:
@@ -48,13 +51,21 @@ class FakeConnections:
         self.switch.reach()
         self.held[connection.customer_id] = connection
 
+    async def change(self, connection: Connection, was: Connection | None) -> bool:
+        self.switch.reach()
+        now = self.held.get(connection.customer_id)
+        if (now and now.changed_at) != (was and was.changed_at):
+            return False
+        self.held[connection.customer_id] = connection
+        return True
+
     async def get(self, customer_id: int) -> Connection | None:
         self.switch.reach()
         return self.held.get(customer_id)
 
     async def of_tenant(self, tenant_id: str) -> Sequence[Connection]:
         self.switch.reach()
-        return [c for c in self.held.values() if c.tenant_id == tenant_id]
+        return [c for c in self.held.values() if tenant_id in c.tenants]
 
     async def list(self, status: ConnectionStatus | None = None) -> Sequence[Connection]:
         self.switch.reach()
@@ -216,6 +227,15 @@ class FakeJournal:
     async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
         mine = await self.entries(customer_id=customer_id, limit=len(self.written))
         return [entry for entry in mine if entry.intended_at >= since and entry.run_id in (None, or_in)]
+
+    async def delays(self, since: datetime) -> Sequence[Delay]:
+        self.switch.reach()
+        return [
+            Delay(e.customer_id, e.cause, max(0.0, (e.settled_at - e.noticed_at).total_seconds()))
+            for e in self.written
+            if e.settled_at is not None and e.settled_at >= since and e.noticed_at is not None
+            if e.state is WriteState.WRITTEN and e.cause in (Reason.NOTIFICATION, Reason.DELTA)
+        ]
 
 
 @dataclass
@@ -393,6 +413,118 @@ class FakeSizes:
         self.held[sizes.customer_id] = sizes
 
 
+@dataclass
+class FakeSubscriptionStates:
+    switch: Switch
+    held: dict[str, SubscriptionState] = field(default_factory=dict)
+
+    async def save(self, state: SubscriptionState) -> None:
+        self.switch.reach()
+        self.held[state.tenant_id] = state
+
+    async def forget(self, tenant_id: str) -> None:
+        self.switch.reach()
+        self.held.pop(tenant_id, None)
+
+    async def all(self) -> Mapping[str, SubscriptionState]:
+        self.switch.reach()
+        return dict(self.held)
+
+
+@dataclass
+class FakePolls:
+    """`counted`: (tenant, hour) -> what was found and announced."""
+
+    switch: Switch
+    held: dict[str, Poll] = field(default_factory=dict)
+    counted: dict[tuple[str, datetime], Coverage] = field(default_factory=dict)
+
+    async def save(self, poll: Poll) -> None:
+        self.switch.reach()
+        self.held[poll.tenant_id] = poll
+
+    async def all(self) -> Mapping[str, Poll]:
+        self.switch.reach()
+        return dict(self.held)
+
+    async def forget(self, tenant_id: str) -> None:
+        self.switch.reach()
+        self.held.pop(tenant_id, None)
+
+    async def judged(self, tenant_id: str, hour: datetime, found: int, announced: int) -> None:
+        self.switch.reach()
+        before = self.counted.get((tenant_id, hour), Coverage(0, 0))
+        self.counted[tenant_id, hour] = Coverage(before.found + found, before.announced + announced)
+
+    async def coverage(self, since: datetime) -> Mapping[str, Coverage]:
+        self.switch.reach()
+        sums: dict[str, Coverage] = {}
+        for (tenant_id, hour), each in self.counted.items():
+            if hour >= since:
+                before = sums.get(tenant_id, Coverage(0, 0))
+                sums[tenant_id] = Coverage(before.found + each.found, before.announced + each.announced)
+        return sums
+
+
+_WAITING = (InviteState.OPEN, InviteState.TAKEN, InviteState.CONSENTED)
+
+
+@dataclass
+class FakeInvites:
+    switch: Switch
+    held: dict[str, Invite] = field(default_factory=dict)
+
+    async def open(self, invite: Invite) -> None:
+        self.switch.reach()
+        for nonce, other in self.held.items():
+            if other.customer_id == invite.customer_id and other.state in _WAITING:
+                self.held[nonce] = replace(other, state=InviteState.REPLACED)
+        self.held[invite.nonce] = invite
+
+    async def take(self, nonce: str, at: datetime) -> Invite | None:
+        self.switch.reach()
+        found = self.held.get(nonce)
+        if found is None or found.state is not InviteState.OPEN or found.expires_at <= at:
+            return None
+        self.held[nonce] = replace(found, state=InviteState.TAKEN)
+        return self.held[nonce]
+
+    async def settle(self, invite: Invite) -> None:
+        self.switch.reach()
+        if invite.nonce in self.held and self.held[invite.nonce].state is not InviteState.REPLACED:
+            self.held[invite.nonce] = invite
+
+    async def get(self, nonce: str) -> Invite | None:
+        self.switch.reach()
+        return self.held.get(nonce)
+
+    async def of_customer(self, customer_id: int) -> Invite | None:
+        return (await self.newest()).get(customer_id)
+
+    async def newest(self) -> Mapping[int, Invite]:
+        self.switch.reach()
+        standing = [each for each in self.held.values() if each.state is not InviteState.REPLACED]
+        return {each.customer_id: each for each in sorted(standing, key=lambda each: each.invited_at)}
+
+
+@dataclass
+class FakeApart:
+    switch: Switch
+    held: dict[int, WithoutEntra] = field(default_factory=dict)
+
+    async def add(self, customer: WithoutEntra) -> None:
+        self.switch.reach()
+        self.held[customer.customer_id] = customer
+
+    async def remove(self, customer_id: int) -> None:
+        self.switch.reach()
+        self.held.pop(customer_id, None)
+
+    async def all(self) -> Sequence[WithoutEntra]:
+        self.switch.reach()
+        return [self.held[key] for key in sorted(self.held)]
+
+
 class FakeLedger:
     """All parts behind one switch."""
 
@@ -409,6 +541,10 @@ class FakeLedger:
         self.runs = FakeRuns(self.switch)
         self.holds = FakeHolds(self.switch)
         self.sizes = FakeSizes(self.switch)
+        self.subscription_states = FakeSubscriptionStates(self.switch)
+        self.polls = FakePolls(self.switch)
+        self.invites = FakeInvites(self.switch)
+        self.apart = FakeApart(self.switch)
 
     @property
     def away(self) -> bool:

@@ -10,7 +10,7 @@ from itertools import count
 
 from shared.domain.errors import Transient
 from shared.domain.messages import Lane
-from shared.ports import Clock
+from shared.ports import LEASE_TAKEN, Clock
 
 _STEP = 0.05  # seconds between two looks at something that is held elsewhere
 
@@ -61,7 +61,7 @@ class FakeLeases:
         try:
             while not self._free(key, lane):
                 if self.clock.monotonic() >= patience:
-                    raise Transient("state", "lease_held", counted=False)
+                    raise Transient("state", LEASE_TAKEN, counted=False)
                 await asyncio.sleep(_STEP)
         finally:
             self._live_waiting[key] -= lane is Lane.LIVE

@@ -20,13 +20,17 @@ from shared.ports import Allowance, Clock, CustomerWritten, Written
 
 @dataclass
 class FakeDirectory:
-    """`people[tenant][id]` is what a read gives; an id that is not there is Missing. `reads`: (time, tenant, ids)."""
+    """`people[tenant][id]` is what a read gives; an id that is not there is Missing. `reads`: (time, tenant, ids).
+
+    `roles`: those of every token.
+    """
 
     clock: Clock
     people: dict[str, dict[str, UserRead]] = field(default_factory=dict)
     reads: list[tuple[float, str, tuple[str, ...]]] = field(default_factory=list)
     failures: list[SyncError] = field(default_factory=list)
     latency: float = 0.0  # seconds a call takes
+    roles: frozenset[str] = frozenset({"User.Read.All"})
 
     def put(self, tenant_id: str, user: UserRead) -> None:
         self.people.setdefault(tenant_id, {})[user.id] = user
@@ -53,7 +57,7 @@ class FakeDirectory:
 
     async def prove(self, tenant_id: str) -> frozenset[str]:
         await self.answer()
-        return frozenset({"User.Read.All"})
+        return self.roles
 
     def reads_of(self, user_id: str) -> list[float]:
         return [at for at, _, ids in self.reads if user_id in ids]

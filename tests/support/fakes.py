@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.support.fake_broker import FakeBroker, FakeDelivery, Published
+from tests.support.fake_changes import FakeUserChanges
+from tests.support.fake_groups import FakeGroups
 from tests.support.fake_ledger import (
     FakeApprovals,
     FakeConflicts,
@@ -41,6 +43,7 @@ __all__ = [
     "FakeDeadLetters",
     "FakeDelivery",
     "FakeDirectory",
+    "FakeGroups",
     "FakeHolds",
     "FakeJournal",
     "FakeLease",
@@ -54,6 +57,7 @@ __all__ = [
     "FakeReports",
     "FakeRuns",
     "FakeSizes",
+    "FakeUserChanges",
     "Published",
     "World",
     "worker_ports",
@@ -71,6 +75,8 @@ class World:
         self.broker = FakeBroker(self.clock)
         self.directory = FakeDirectory(self.clock)
         self.reports = FakeReports(self.clock, self.directory)
+        self.changes = FakeUserChanges(self.clock, self.directory)
+        self.groups = FakeGroups(self.directory)
         self.contacts = FakeContacts(self.clock)
         self.customers = FakeCustomers(self.clock)
         self.account = FakeAccount(self.clock)
@@ -107,4 +113,8 @@ def worker_ports(world: World) -> WorkerPorts:
         runs=ledger.runs,
         holds=ledger.holds,
         sizes=ledger.sizes,
+        changes=world.changes,
+        polls=ledger.polls,
+        subscription_states=ledger.subscription_states,
+        groups=world.groups,
     )

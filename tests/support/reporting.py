@@ -12,7 +12,8 @@ from sandbox.crowd import found
 from sandbox.microsoft.tenant import Tenant
 from sandbox.world import World
 from shared.adapters.clock import SystemClock
-from shared.adapters.graph.auth import ClientSecret, TokenSource
+from shared.adapters.graph.auth import TokenSource
+from shared.adapters.graph.credentials import ClientSecret
 from shared.adapters.graph.reports import GraphReports
 from shared.adapters.http import AiohttpClient, open_http
 from shared.domain.nightly import FactsPolicy

@@ -77,13 +77,23 @@ async def require_empty(ports: OperatorPorts) -> None:
         raise OperationError(IN_USE.format(what="broker"), exit_code=2)
 
 
+# What a settings file in the working folder may say of a real app registration: no word of it is for the sandbox.
+NOTHING_ELSE = {
+    "cloud": "global",
+    "scope": "",
+    "certificate_file": None,
+    "assertion_file": None,
+    "managed_identity": "",
+}
+
+
 def demo_settings(world: World, data_dir: Path, engine: Engine, pace_per_minute: int = PACE_CEILING) -> Settings:
     """The settings a deployment would have, pointed at the sandbox."""
     info = world.info()
     receiver_port, private_port = free_port(), free_port()
     return load_settings(
         data_dir=data_dir,
-        graph={"base_url": info["graph"], "app_id": info["app_id"], "app_secret": info["app_secret"]},
+        graph={"base_url": info["graph"], "app_id": info["app_id"], "app_secret": info["app_secret"], **NOTHING_ELSE},
         login={"base_url": info["login"], "ca_file": info["ca_file"]},
         syncro={
             "subdomain": "sandbox",

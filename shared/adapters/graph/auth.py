@@ -18,7 +18,7 @@ import binascii
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,45 +26,17 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import msal
-import requests
-from requests.adapters import HTTPAdapter
 
+from shared.adapters.graph.credentials import Credential
 from shared.adapters.graph.login_errors import LOGIN, login_family, login_stops
+from shared.adapters.graph.login_session import THREADS, login_session
 from shared.adapters.lenient import document, mapping, texts
+from shared.domain.clouds import LOGIN_HOSTS
 from shared.domain.errors import SyncError, Transient
 
-THREADS = 8
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 15.0
 ACQUIRE_SECONDS = 60.0  # a caller's longest wait: discovery, token and a queue for a thread
 HELD_SECONDS = 300.0  # how long a token is handed out without asking MSAL, which may renew it early
 MARGIN_SECONDS = 300.0  # a token this near its end is not handed out any more
-
-# Hosts that MSAL can verify by instance discovery. Any other (a sovereign preview, the sandbox) is trusted as the
-# setting names it: discovery would ask login.microsoftonline.com about it.
-KNOWN_LOGIN_HOSTS = frozenset(
-    {
-        "login.microsoftonline.com",
-        "login.microsoftonline.us",
-        "login.chinacloudapi.cn",
-        "login.partner.microsoftonline.cn",
-    }
-)
-
-
-class Credential(Protocol):
-    """What proves that we are the application."""
-
-    def for_msal(self) -> str | Mapping[str, str]:
-        """MSAL's `client_credential`: a secret, or a mapping that describes a certificate or an assertion."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSecret:
-    value: str = field(repr=False)
-
-    def for_msal(self) -> str:
-        return self.value
 
 
 class Tokens(Protocol):
@@ -100,7 +72,7 @@ class TokenSource:
         self._credential = credential
         self._login = login_base_url.rstrip("/")
         self._scopes = [f"{scope_host.removesuffix('/.default').rstrip('/')}/.default"]
-        self._session = _session(ca_file)
+        self._session = login_session(ca_file)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="msal")
         self._apps: dict[str, Any] = {}
         self._held: dict[str, _Held] = {}
@@ -171,6 +143,8 @@ class TokenSource:
         """Errors come back as values: a traceback out of here would hold MSAL's frames, and with them the secret."""
         try:
             result = self._app(tenant_id).acquire_token_for_client(scopes=self._scopes)
+        except SyncError as error:  # the assertion could not be had
+            return error.with_traceback(None)
         except ValueError as error:  # MSAL's for an unknown tenant and for an answer that is no JSON
             return _discovery_family(error, tenant_id)
         except Exception:
@@ -192,7 +166,9 @@ class TokenSource:
                 authority=f"{self._login}/{tenant_id}",
                 http_client=self._session,
                 http_cache={},
-                instance_discovery=urlsplit(self._login).hostname in KNOWN_LOGIN_HOSTS,
+                # Any other host (a sovereign preview, the sandbox) is trusted as the setting names it: discovery would
+                # ask login.microsoftonline.com about it.
+                instance_discovery=urlsplit(self._login).hostname in LOGIN_HOSTS,
             )
             self._apps[tenant_id] = app
         return app
@@ -219,20 +195,3 @@ def _discovery_family(error: ValueError, tenant_id: str) -> SyncError:
     if found.group(1) in ("400", "404"):
         return login_stops("tenant_unknown", tenant_id, "no such authority")
     return Transient(LOGIN, "login_unavailable", f"status {found.group(1)}, tenant {tenant_id}")
-
-
-class _TimedAdapter(HTTPAdapter):
-    """MSAL passes no timeout; without one a silent login service would hold a thread for ever."""
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
-        return super().send(request, *args, **kwargs)
-
-
-def _session(ca_file: Path | str | None) -> requests.Session:
-    session = requests.Session()
-    # An environment's REQUESTS_CA_BUNDLE would silently override `verify`, and proxies would see our secret.
-    session.trust_env = False
-    session.verify = True if ca_file is None else str(ca_file)
-    session.mount("https://", _TimedAdapter(pool_maxsize=THREADS, max_retries=0))
-    return session

@@ -77,8 +77,12 @@ class GraphCaller:
             if link in links:
                 break
             links.add(link)
-            call = Call("GET", self._own(link), first.template, headers=first.headers)
+            call = self.follow(link, first)
         raise Transient(SERVICE, "listing_without_end", first.template)
+
+    def follow(self, link: str, like: Call) -> Call:
+        """The call that a link of Graph's asks for, byte for byte. Raises Permanent when it leads to another host."""
+        return Call("GET", self._own(link), like.template, headers=like.headers)
 
     async def _send(self, call: Call, token: str) -> Answer:
         url = call.path if call.path.startswith(f"{self._root}/") else f"{self._root}/v1.0{call.path}"

@@ -27,7 +27,18 @@ _TENANT_CODES: Mapping[int, str] = {
 _ACCOUNT_CODES: Mapping[int, str] = {
     7000215: "secret_wrong",
     7000222: "secret_expired",
+    7000214: "certificate_refused",
     700027: "certificate_refused",
+    700030: "certificate_refused",
+    700024: "assertion_expired",
+    50027: "assertion_refused",
+    70021: "assertion_refused",
+    700023: "assertion_refused",
+    700211: "assertion_refused",
+    700212: "assertion_refused",
+    700213: "assertion_refused",
+    7002137: "assertion_refused",
+    7002138: "assertion_refused",
 }
 # Login is throttled, loops or cannot reach its own directory.
 _WAIT_CODES = frozenset({50196, 90006, 90033, 90055})

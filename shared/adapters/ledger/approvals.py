@@ -28,6 +28,7 @@ class SqlApprovals:
             "rows": dict(approval.rows),
             "summary": dict(approval.summary),
             "proposed_at": approval.proposed_at,
+            "connection_changed_at": approval.connection_changed_at,
         }
         await self._database.write(
             self._database.insert(approvals)
@@ -113,4 +114,5 @@ def _approval(row: Row[Any]) -> Approval:
         proposed_at=row.proposed_at,
         approved_at=row.approved_at,
         approved_by=row.approved_by,
+        connection_changed_at=row.connection_changed_at,
     )

@@ -17,7 +17,7 @@ from shared.adapters.ledger.field_changes import given_back, kept
 from shared.adapters.ledger.schema import journal
 from shared.domain.errors import Permanent
 from shared.domain.messages import Reason
-from shared.domain.records import JournalEntry, WriteState
+from shared.domain.records import Delay, JournalEntry, WriteState
 
 _OPEN = (WriteState.INTENDED.value, WriteState.AMBIGUOUS.value)
 
@@ -87,6 +87,18 @@ class SqlJournal:
         )
         return [_entry(row) for row in await self._database.rows(statement)]
 
+    async def delays(self, since: datetime) -> Sequence[Delay]:
+        statement = select(journal.c.customer_id, journal.c.cause, journal.c.noticed_at, journal.c.settled_at).where(
+            journal.c.settled_at >= since,
+            journal.c.state == WriteState.WRITTEN.value,
+            journal.c.noticed_at.is_not(None),
+            journal.c.cause.in_((Reason.NOTIFICATION.value, Reason.DELTA.value)),
+        )
+        return [
+            Delay(row.customer_id, Reason(row.cause), max(0.0, (row.settled_at - row.noticed_at).total_seconds()))
+            for row in await self._database.rows(statement)
+        ]
+
 
 def _newest(limit: int) -> Select[Any]:
     return select(journal).order_by(journal.c.id.desc()).limit(limit)
@@ -106,6 +118,7 @@ def _values(entry: JournalEntry) -> dict[str, object]:
         "state": entry.state.value,
         "settled_at": entry.settled_at,
         "unstuck": list(entry.unstuck),
+        "noticed_at": entry.noticed_at,
     }
 
 
@@ -124,4 +137,5 @@ def _entry(row: Row[Any]) -> JournalEntry:
         settled_at=row.settled_at,
         unstuck=tuple(row.unstuck),
         id=row.id,
+        noticed_at=row.noticed_at,
     )

@@ -1,4 +1,4 @@
-"""Opens the ledger: one address in, eleven ports over one engine out, the schema brought up to date on the way.
+"""Opens the ledger: one address in, fifteen ports over one engine out, the schema brought up to date on the way.
 
 Knows no SQL and decides nothing. It refuses an address that it does not know and a schema newer than this program.
 Next: `opening.py`, `engines.py` (what differs between SQLite and PostgreSQL), then `database.py`.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import literal, select
 
+from shared.adapters.ledger.apart import SqlApart
 from shared.adapters.ledger.approvals import SqlApprovals
 from shared.adapters.ledger.conflicts import SqlConflicts
 from shared.adapters.ledger.connections import SqlConnections
@@ -20,27 +21,34 @@ from shared.adapters.ledger.dead_letters import SqlDeadLetters
 from shared.adapters.ledger.engines import PATIENCE, open_engines
 from shared.adapters.ledger.failures import our_errors
 from shared.adapters.ledger.holds import SqlHolds
+from shared.adapters.ledger.invites import SqlInvites
 from shared.adapters.ledger.journal import SqlJournal
 from shared.adapters.ledger.links import SqlLinks
 from shared.adapters.ledger.opening import Opening
 from shared.adapters.ledger.owed import SqlOwedMarks
 from shared.adapters.ledger.policies import SqlPolicies
+from shared.adapters.ledger.polls import SqlPolls
 from shared.adapters.ledger.runs import SqlRuns
 from shared.adapters.ledger.sizes import SqlSizes
+from shared.adapters.ledger.subscription_states import SqlSubscriptionStates
 from shared.adapters.ledger.target import PostgresTarget, target_of
 from shared.domain.policy import SyncPolicy
 from shared.ports import (
+    Apart,
     Approvals,
     Conflicts,
     Connections,
     DeadLetters,
     Holds,
+    Invites,
     Journal,
     Links,
     OwedMarks,
     Policies,
+    Polls,
     Runs,
     Sizes,
+    SubscriptionStates,
 )
 
 
@@ -63,6 +71,10 @@ class Ledger:
     runs: Runs
     holds: Holds
     sizes: Sizes
+    subscription_states: SubscriptionStates
+    polls: Polls
+    invites: Invites
+    apart: Apart
     probe: Callable[[], Awaitable[None]]
 
 
@@ -108,5 +120,9 @@ def _over(database: Database, opening: Opening, rules: SyncPolicy) -> Ledger:
         runs=SqlRuns(database),
         holds=SqlHolds(database),
         sizes=SqlSizes(database),
+        subscription_states=SqlSubscriptionStates(database),
+        polls=SqlPolls(database),
+        invites=SqlInvites(database),
+        apart=SqlApart(database),
         probe=probe,
     )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -81,6 +82,7 @@ connections = Table(
     Column("status", String(16), nullable=False),
     Column("connected_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
+    Column("more_tenants", JSON(none_as_null=True)),  # NULL: one tenant, as nearly always
 )
 
 policies = Table("policies", metadata, _customer_key(), Column("policy", JSON, nullable=False))
@@ -96,6 +98,7 @@ approvals = Table(
     Column("proposed_at", UtcDateTime, nullable=False),
     Column("approved_at", UtcDateTime),
     Column("approved_by", Text),
+    Column("connection_changed_at", UtcDateTime),
     Index("ix_approvals_customer_id_id", "customer_id", "id"),
     sqlite_autoincrement=True,
 )
@@ -154,6 +157,8 @@ journal = Table(
     Column("state", String(16), nullable=False),
     Column("settled_at", UtcDateTime),
     Column("unstuck", JSON, nullable=False),
+    Column("noticed_at", UtcDateTime),
+    Index("ix_journal_settled_at", "settled_at"),  # what was written in the last day, over all customers
     Index("ix_journal_customer_id_id", "customer_id", "id"),
     Index("ix_journal_user_id_id", "user_id", "id"),
     Index("ix_journal_customer_id_intended_at", "customer_id", "intended_at"),
@@ -255,5 +260,70 @@ list_sizes = Table(
     _customer_key(),
     Column("users", Integer, nullable=False),
     Column("contacts", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+subscription_states = Table(
+    "subscription_states",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("subscription_id", String(64)),
+    Column("expires_at", UtcDateTime),
+    Column("code", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime),
+    Column("short_by", Float, nullable=False),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("link", Text),
+    Column("began_at", UtcDateTime),
+    Column("interval", Float, nullable=False),
+    Column("unjudged", JSON, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("since", UtcDateTime),
+)
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    Column("hour", UtcDateTime, primary_key=True),
+    _count("found"),
+    _count("announced"),
+)
+
+invites = Table(
+    "invites",
+    metadata,
+    Column("nonce", String(64), primary_key=True),
+    Column("customer_id", BigInteger, nullable=False),
+    Column("customer_name", Text, nullable=False),
+    Column("tenant_id", String(64), nullable=False),
+    Column("invited_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("answered_by", JSON(none_as_null=True)),
+    Column("code", Text, nullable=False),
+    Column("missing", JSON, nullable=False),
+    Column("settled_at", UtcDateTime),
+    Column("is_shared", Boolean, nullable=False),
+    Index("ix_invites_customer_id", "customer_id"),
+)
+WAITING_INVITE = text("state in ('open', 'taken', 'consented')")  # word for word as in the index, as OPEN_HOLD
+Index(
+    "uq_invites_waiting",
+    invites.c.customer_id,
+    unique=True,
+    sqlite_where=WAITING_INVITE,
+    postgresql_where=WAITING_INVITE,
+)
+without_entra = Table(
+    "without_entra",
+    metadata,
+    _customer_key(),
+    Column("customer_name", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
 )

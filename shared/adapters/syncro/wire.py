@@ -65,7 +65,14 @@ def customer(body: object) -> Customer | None:
     found = integer(record.get("id"))
     if found is None:
         return None
-    return Customer(found, _customer_name(record), record.get("disabled") is True, _properties(record))
+    return Customer(
+        found,
+        _customer_name(record),
+        record.get("disabled") is True,
+        _properties(record),
+        email=text(record.get("email")) or "",
+        addresses=tuple(filter(None, (text(each.get("email")) for each in objects(record.get("contacts"))))),
+    )
 
 
 def creation(customer_id: int, changes: Sequence[FieldChange]) -> dict[str, object]:

@@ -17,11 +17,14 @@ from shared.adapters.ledger.schema import metadata
 from shared.adapters.ledger.target import target_of
 from shared.domain.changes import Conflict, ConflictReason
 from shared.domain.errors import Permanent
+from shared.domain.onboarding import Invite, Organization, WithoutEntra
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import ConnectionStatus, HoldState, ListSizes, WriteState
+from shared.domain.watching import Poll, SubscriptionState
 from tests.support.clock import START
 from tests.support.ledger import CUSTOMER, a_connection, a_hold, a_letter, a_link, a_proposal, a_run, an_entry
 
+TENANT = "84bd8158-6d4d-4958-8b9f-9d6445542f95"
 CONTENT = dict[str, list[tuple[object, ...]]]
 
 
@@ -44,6 +47,12 @@ async def fill(ledger: Ledger) -> None:
     await ledger.holds.open(a_hold("first"))
     await ledger.holds.open(a_hold("second"))
     await ledger.sizes.save(ListSizes(CUSTOMER, 40, 38, START))
+    await ledger.subscription_states.save(SubscriptionState(TENANT, "sub-1", START, "graph:quota", START, START, 60.0))
+    await ledger.polls.save(Poll(TENANT, "https://graph.example/delta?t=1", START, 300.0, {"anna": START}))
+    await ledger.polls.judged(TENANT, START, 3, 2)
+    who = Organization(TENANT, "Contoso Ltd", ("contoso.example",))
+    await ledger.invites.open(Invite("n", CUSTOMER, "Contoso", "", START, START, answered_by=who, missing=("A.Read",)))
+    await ledger.apart.add(WithoutEntra(CUSTOMER + 1, "Garage", START))
 
 
 async def content(url: str) -> CONTENT:

@@ -20,7 +20,7 @@ from tests.integration.console.conftest import Office
 async def test_commands_and_services_share_the_files(office: Office) -> None:
     customer = str(office.customer)
     async with office.services():
-        connected = await office.command("customers", "connect", customer, "--tenant", office.tenant, "--json")
+        connected = await office.command("customers", "connect", customer, "--tenant", office.tenant, "--yes", "--json")
         assert json.loads(connected.stdout)["status"] == "preview", connected.stderr
         (mine,) = await operations.connections(office.ports)  # what one process decides, the other sees at once
         assert (mine.customer_id, mine.status) == (office.customer, ConnectionStatus.PREVIEW)
@@ -56,9 +56,9 @@ async def test_a_person_reads_pages_and_nothing_on_the_error_stream(office: Offi
 
 async def test_a_vendors_refusal_is_a_sentence_and_code_1(office: Office) -> None:
     office.world.syncro.token.valid = False
-    said = await office.command("customers", "connect", str(office.customer), "--tenant", office.tenant)
+    said = await office.command("customers", "connect", str(office.customer), "--tenant", office.tenant, "--yes")
     assert said.returncode == 1
-    assert "Check syncro.api_token" in said.stderr
+    assert "put it into syncro.api_token" in said.stderr
     assert office.settings.syncro.api_token.get_secret_value() not in said.stderr
     assert "Traceback" not in said.stderr
 

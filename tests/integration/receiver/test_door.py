@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 from yarl import URL
 
+from receiver.recovery import Refusals
 from receiver.service import build_private, build_public
 from receiver.site import PublicSite
 from shared.domain.errors import Transient
@@ -80,7 +81,11 @@ async def running(service: Service) -> AsyncIterator[None]:
 
 
 def a_site(
-    publisher: FakePublisher, probe: FakeDepths | None, registry: CollectorRegistry, **settings: float
+    publisher: FakePublisher,
+    probe: FakeDepths | None,
+    registry: CollectorRegistry,
+    refusals: Refusals | None = None,
+    **settings: float,
 ) -> PublicSite:
     return build_public(
         ReceiverSettings.model_validate({"host": "127.0.0.1", "port": 0} | settings),
@@ -89,13 +94,14 @@ def a_site(
         probe=probe,
         clock=MovingClock(),
         metrics=Metrics(registry).receiver,
+        refusals=refusals,
     )
 
 
 @asynccontextmanager
-async def opened(**settings: float) -> AsyncIterator[Door]:
+async def opened(refusals: Refusals | None = None, **settings: float) -> AsyncIterator[Door]:
     publisher, probe, registry = FakePublisher(), FakeDepths(), CollectorRegistry()
-    site = a_site(publisher, probe, registry, **settings)
+    site = a_site(publisher, probe, registry, refusals, **settings)
     connector = aiohttp.TCPConnector(limit=0)
     async with running(site), aiohttp.ClientSession(connector=connector) as session:
         yield Door(session, publisher, probe, site, registry)
@@ -373,6 +379,42 @@ async def test_a_slow_body_is_408_and_holds_up_nobody() -> None:
         assert b"did not arrive within 0.3 seconds" in rest
         writer.close()
         await writer.wait_closed()
+
+
+class Counted(Refusals):
+    def __init__(self) -> None:
+        super().__init__(MovingClock())
+        self.count = 0
+
+    def refused(self) -> None:
+        self.count += 1
+        super().refused()
+
+
+async def test_refusals_of_proven_notifications_count_and_nobody_else_s() -> None:
+    """Else anybody could have every tenant polled, by sending us more than we can hold."""
+    refusals = Counted()
+    async with opened(refusals, bytes_in_flight=64 * 1024) as door:
+        assert (await door.post(b"x" * 70_000))[0] == 503
+        door.publisher.broken = True
+        forged = change(1) | {"clientState": "forged"}
+        assert (await door.post(body(forged)))[0] == 202
+        assert refusals.count == 0
+        assert (await door.post(body(change(1))))[0] == 503
+        assert (await door.post(body(lifecycle())))[0] == 503
+        assert refusals.count == 2
+
+
+async def test_a_fault_of_ours_is_a_refusal_too() -> None:
+    refusals = Counted()
+    async with opened(refusals) as door:
+
+        async def publish(*_: object, **__: object) -> None:
+            raise RuntimeError("nobody foresaw it")
+
+        door.publisher.publish = publish  # type: ignore[method-assign]  # fails in a way that no port promises
+        assert (await door.post(body(lifecycle())))[0] == 500
+        assert refusals.count == 1
 
 
 async def test_bodies_in_flight_are_bounded_and_503_above_it() -> None:

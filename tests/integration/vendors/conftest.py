@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import World
-from shared.adapters.graph.auth import ClientSecret, TokenSource
+from shared.adapters.graph.auth import TokenSource
+from shared.adapters.graph.credentials import ClientSecret
 from shared.adapters.graph.directory import GraphDirectory
 from shared.adapters.graph.subscriptions import GraphSubscriptions
 from shared.adapters.http import AiohttpClient, open_http

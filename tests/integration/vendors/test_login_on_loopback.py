@@ -3,80 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import trustme
-from aiohttp import web
 
-from shared.adapters.graph.auth import ClientSecret, TokenSource, roles
+from shared.adapters.graph.auth import TokenSource, roles
+from shared.adapters.graph.credentials import ClientSecret
 from shared.domain.errors import Scope, StopTheLine, Transient
+from tests.support.login_service import Login, open_login
 
 TENANT = "0b0f1f2f-aaaa-4bbb-8ccc-000000000001"
 
 
-@dataclass
-class Login:
-    """A login service: `refusal` is answered instead of a token while it is set."""
-
-    base_url: str = ""
-    ca_file: str = ""
-    refusal: tuple[int, dict[str, object] | str] | None = None
-    delay: float = 0.0
-    calls: list[str] = field(default_factory=list)
-
-    async def discovery(self, request: web.Request) -> web.Response:
-        tenant = request.match_info["tenant"]
-        self.calls.append(f"discovery {tenant}")
-        if tenant == "unknown":
-            return web.json_response({"error": "invalid_tenant"}, status=400)
-        root = f"{self.base_url}/{tenant}"
-        return web.json_response(
-            {
-                "issuer": f"{root}/v2.0",
-                "token_endpoint": f"{root}/oauth2/v2.0/token",
-                "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
-            }
-        )
-
-    async def token(self, request: web.Request) -> web.Response:
-        scope = str((await request.post())["scope"])
-        self.calls.append(f"token {request.match_info['tenant']} {scope}")
-        await asyncio.sleep(self.delay)
-        if self.refusal is not None:
-            status, body = self.refusal
-            return web.Response(status=status, text=body if isinstance(body, str) else json.dumps(body))
-        payload = base64.urlsafe_b64encode(json.dumps({"roles": ["User.Read.All"], "n": len(self.calls)}).encode())
-        token = f"e30.{payload.decode().rstrip('=')}.sig"
-        return web.json_response({"token_type": "Bearer", "expires_in": 3599, "access_token": token})
-
-    def asked(self, kind: str) -> int:
-        return sum(call.startswith(kind) for call in self.calls)
-
-
 @pytest.fixture
 async def login(tmp_path: Path) -> AsyncIterator[Login]:
-    service = Login(ca_file=str(tmp_path / "ca.pem"))
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(service.ca_file)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
-    app = web.Application()
-    app.router.add_get("/{tenant}/v2.0/.well-known/openid-configuration", service.discovery)
-    app.router.add_post("/{tenant}/oauth2/v2.0/token", service.token)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    service.base_url = f"https://127.0.0.1:{runner.addresses[0][1]}"
-    yield service
-    await runner.cleanup()
+    async with open_login(tmp_path) as service:
+        yield service
 
 
 @asynccontextmanager

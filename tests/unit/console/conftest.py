@@ -16,7 +16,25 @@ from console.cli import main
 from console.operations import OperatorPorts
 from tests.support.desk import Desk
 
-COMMANDS = ("billing", "customers", "letters", "preview", "runs", "status", "steps", "sync")  # modules that operate
+COMMANDS = (
+    "agreeing",
+    "billing",
+    "check",
+    "connecting",
+    "customers",
+    "letters",
+    "consent",
+    "discover",
+    "importing",
+    "pausing",
+    "policy",
+    "preview",
+    "previews",
+    "runs",
+    "status",
+    "steps",
+    "sync",
+)  # modules that operate
 
 
 @pytest.fixture
@@ -69,7 +87,9 @@ class Shell:
     def close(self) -> None:
         self._runner.close()
 
-    def _operate(self, context: object, action: Callable[[OperatorPorts], Awaitable[Any]]) -> Any:
+    def _operate(
+        self, context: object, action: Callable[[OperatorPorts], Awaitable[Any]], *, lazy: bool = False
+    ) -> Any:
         return self.run(action(self.desk.ports))
 
 

@@ -15,6 +15,7 @@ from shared.domain.messages import Reason
 from shared.domain.records import ConnectionStatus, HoldState, Run, RunState
 from tests.support.clock import START
 from tests.support.desk import CUSTOMER, Desk, a_hold
+from tests.support.receiver import OTHER
 
 REPORT = BillingReport(CUSTOMER, (WithoutLicence(5, "Ben", "Basic", "", "", "No user.", True),), (), (), "0b9a8ac4")
 
@@ -99,6 +100,18 @@ async def test_a_tenant_that_lets_nobody_in_may_not_be_billed(desk: Desk, error:
     await synced(desk, 1)
     desk.world.directory.failures = [error]
     assert await trust_of(desk) is trust
+
+
+async def test_each_tenant_of_a_customer_must_let_us_in(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tied = desk.tie(status=ConnectionStatus.APPROVED)
+    desk.world.ledger.connections.held[tied.customer_id] = replace(tied, more_tenants=(OTHER,))
+    await synced(desk, 1)
+
+    async def of_one_alone(tenant_id: str) -> frozenset[str]:
+        return frozenset() if tenant_id == OTHER else frozenset({"User.Read.All"})
+
+    monkeypatch.setattr(desk.world.directory, "prove", of_one_alone)
+    assert await trust_of(desk) is Trust.NO_CONSENT
 
 
 async def test_a_role_that_was_taken_away_is_no_consent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -348,8 +348,8 @@ def test_only_the_clean_are_approved_and_the_rest_is_listed(shell: Shell) -> Non
     said = shell("customers", "approve", "--all", "--only-clean")
     assert said.code == 0
     assert "Approved: 1. Left for a look of their own: 1." in said.out
-    assert "values of 1 contact would be overwritten" in said.out
-    assert "\n8: entra-syncro preview --customer 8\n" in said.out
+    assert "overwrites 1" in said.out
+    assert said.out.count("entra-syncro preview --customer") == 1
     assert "Done: 1 updated." in said.out
     assert (desk.status_of(), desk.status_of(8)) == (ConnectionStatus.APPROVED, ConnectionStatus.PREVIEW)
 

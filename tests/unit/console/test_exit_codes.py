@@ -41,7 +41,7 @@ def _caused(error: OperationError, cause: BaseException) -> OperationError:
         (held("Look at the plan."), 3, ["Look at the plan."]),
         (SettingsError(["syncro.api_token is missing", "graph.app_id is missing"]), 2, ["api_token", "app_id"]),
         (Transient("graph", "timeout"), 1, ["try again"]),
-        (Permanent("syncro", "rejected"), 1, ["Syncro: rejected."]),
+        (Permanent("syncro", "rejected"), 1, ["Syncro refused the values."]),
         (StopTheLine("login", "consent", scope=Scope.TENANT), 1, ["administrator"]),
         (StopTheLine("syncro", "token", scope=Scope.ACCOUNT), 1, ["syncro.api_token"]),
         (Permanent("state", "unsupported_url"), 2, ["ENTRA_SYNCRO_STATE__URL"]),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from console.cli import output
-from console.operations import Status
+from console.operations import Customers, Status
 from shared.domain.records import Connection, ConnectionStatus, LastFull, Owed
 from tests.support.clock import START
 from tests.support.desk import a_body, a_hold, a_letter
@@ -60,11 +60,13 @@ def seen(**facts: Any) -> Status:
 
 
 def test_a_list_of_customers_keeps_tenants_whole_and_speaks_of_approval(page: Page) -> None:
-    shown = page("console.cli.customers", "list_", EVERY_STATE)
+    every = Customers(EVERY_STATE, (), ())
+    shown = page("console.cli.customers", "list_", every)
     assert shown.count(TENANT) == len(EVERY_STATE)
     assert "waiting for" in shown
     assert max(map(len, shown.splitlines())) <= 80
-    assert [c["tenant_id"] for c in json.loads(page("console.cli.customers", "list_", EVERY_STATE, as_json=True))]
+    told = json.loads(page("console.cli.customers", "list_", every, as_json=True))
+    assert [c["tenant_id"] for c in told["connections"]] == [TENANT] * len(EVERY_STATE)
 
 
 def test_failed_changes_keep_their_ids_whole_and_name_the_next_command(page: Page) -> None:

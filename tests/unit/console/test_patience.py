@@ -20,8 +20,11 @@ class SlowPasses:
         self._seconds = seconds
         self._error = error
 
-    async def preview(self, customer_id: int) -> Any:
+    async def preview(self, customer_id: int, policy: object = None) -> Any:
         return await self._answer("preview", customer_id)
+
+    async def compare(self, customer_id: int, policy: object) -> Any:
+        return await self._answer("compare", customer_id)
 
     async def begin(self, customer_id: int, **options: Any) -> Any:
         return await self._answer("begin", customer_id, options)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.operations import OperationError, approve, preview
+from console.operations.cleanness import outcomes
 from shared.domain.contact import Contact
 from shared.domain.errors import Transient
 from shared.domain.records import ConnectionStatus
@@ -28,7 +29,7 @@ async def test_a_preview_is_proposed_with_its_code_rows_and_summary(desk: Desk) 
     proposed = desk.world.ledger.approvals.proposals[CUSTOMER]
     assert proposed.digest == shown.preview.code
     assert set(proposed.rows) == {"u1", "u2"}
-    assert proposed.summary == {"create": 1, "update": 1}
+    assert outcomes(proposed.summary) == {"create": 1, "update": 1}
     assert proposed.approved_at is None
 
 
@@ -62,7 +63,7 @@ async def test_a_preview_tells_what_a_brake_holds_already(desk: Desk) -> None:
 
 
 async def test_an_unconnected_customer_is_told_how_to_connect(desk: Desk) -> None:
-    with pytest.raises(OperationError, match=f"entra-syncro customers connect {CUSTOMER} --tenant"):
+    with pytest.raises(OperationError, match=f"entra-syncro customers connect {CUSTOMER}"):
         await preview(desk.ports, CUSTOMER)
 
 

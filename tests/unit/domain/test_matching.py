@@ -300,3 +300,29 @@ def test_a_thousand_users_are_assigned_in_seconds() -> None:
     answers = assign(users, contacts, {}, POLICY)
     assert sum(isinstance(each, Found) for each in answers.values()) == 500
     assert sum(isinstance(each, NotFound) for each in answers.values()) == 500
+
+
+# --- members and guests -------------------------------------------------------------------------------------------
+
+GUEST = a_user("u3", mail=MAIL, user_type="Guest", user_principal_name="anna_upn.example#EXT#@other.example")
+
+
+def test_a_guest_contests_no_members_address() -> None:
+    """One person in two tenants of a customer: a member of one, a guest of the other."""
+    contacts = [a_contact(1, email=MAIL)]
+    assert found(answer(ANNA, contacts, rivals=[ANNA, GUEST])) == (1, Level.MAIL)
+    assert answer(GUEST, contacts, rivals=[ANNA, GUEST]) == NotFound()
+    assert answer(GUEST, contacts, linked={1: "u1"}, rivals=[ANNA, GUEST]) == NotFound()
+
+
+def test_a_guest_who_has_the_contact_is_a_question_for_the_member() -> None:
+    contacts = [a_contact(1, email=MAIL)]
+    assert asked(answer(ANNA, contacts, linked={1: "u3"}, rivals=[GUEST]))[0] is ConflictReason.LINKED_ELSEWHERE
+    elsewhere = [a_contact(2, email="other@contoso.example")]
+    assert asked(answer(ANNA, elsewhere, linked={2: "u3"}, rivals=[GUEST]))[0] is ConflictReason.SEVERAL_USERS
+
+
+def test_two_guests_with_one_address_are_a_question() -> None:
+    other = a_user("u4", mail=MAIL, user_type="Guest", user_principal_name="x#EXT#@third.example")
+    contacts = [a_contact(1, email=MAIL)]
+    assert asked(answer(GUEST, contacts, rivals=[other]))[0] is ConflictReason.SEVERAL_USERS

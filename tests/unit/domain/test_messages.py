@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -36,6 +36,12 @@ GOLDEN = [
         TOUCHED.model_copy(update={"attempt": 3, "run_id": "r1", "confirm": True, "reason": Reason.MANUAL}),
         b'{"tenant_id":"t1","noticed_at":"2026-11-24T09:00:00.250000Z","trace_id":"x1","attempt":3,'
         b'"kind":"users_touched","v":1,"user_ids":["u1","u2"],"reason":"manual","run_id":"r1","confirm":true}',
+    ),
+    (
+        TOUCHED.model_copy(update={"first_noticed_at": AT - timedelta(seconds=30)}),
+        b'{"tenant_id":"t1","noticed_at":"2026-11-24T09:00:00.250000Z","trace_id":"x1","attempt":0,'
+        b'"kind":"users_touched","v":1,"user_ids":["u1","u2"],"reason":"notification","confirm":false,'
+        b'"first_noticed_at":"2026-11-24T08:59:30.250000Z"}',
     ),
     (
         SubscriptionTouched(

@@ -27,7 +27,7 @@ from shared.domain.contact import Contact
 from shared.domain.facts import Facts
 from shared.domain.matching import Ambiguous, Found, Level, Match, NotFound
 from shared.domain.plan import apply_to, plan
-from shared.domain.policy import Authority, CreateScope, CustomMapping, FieldNames, NameFormat, SyncPolicy
+from shared.domain.policy import Authority, CreateScope, CustomMapping, FieldNames, LeaverRule, NameFormat, SyncPolicy
 from shared.domain.user import AnyUser, Deleted, DirectoryUser, Missing, SoftDeleted
 from tests.support.clock import START
 from tests.support.people import CUSTOMER, a_contact, a_user
@@ -379,3 +379,20 @@ def test_the_digests_of_two_plans_differ() -> None:
     plans = [planned(user, NotFound()), planned(user, Found(a_contact(1), Level.LINK)), NotYet("u1", CUSTOMER)]
     plans.append(planned(user, Found(a_contact(2), Level.LINK)))
     assert len({row_digest(each) for each in plans}) == len(plans)
+
+
+# --- leaver rules -------------------------------------------------------------------------------------------------
+
+
+def test_a_customer_may_want_nothing_of_blocked_users() -> None:
+    policy = SyncPolicy(blocked=LeaverRule.NOTHING)
+    blocked = a_user(account_enabled=False, job_title="Cook", sku_ids=())
+    assert written(blocked, in_step(), policy) == {"title": "Cook", "azure_license": ""}
+    contact = in_step(properties={**IN_STEP, "azure_account_status": "Blocked since 2026-01-02"})
+    assert written(a_user(), contact, policy) == {"azure_account_status": "Active"}
+
+
+@pytest.mark.parametrize("user", [SoftDeleted("u1", START), Deleted("u1", date(2026, 11, 21))])
+def test_a_customer_may_want_nothing_of_deleted_users(user: AnyUser) -> None:
+    found = Found(in_step(), Level.LINK)
+    assert planned(user, found, SyncPolicy(deleted=LeaverRule.NOTHING)) == NoChange("u1", CUSTOMER, 1, "link")

@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.changes import ExclusionReason
 from shared.domain.policy import CreateScope, SyncPolicy
-from shared.domain.scope import exclusion
+from shared.domain.scope import belongs, exclusion
 from tests.support.people import FREE_SKU, a_user
 
 
@@ -80,3 +80,46 @@ def test_service_patterns_are_a_setting() -> None:
     assert exclusion(a_user(mail="admin@contoso.example"), SyncPolicy(service_patterns=())) is None
     policy = SyncPolicy(service_patterns=("Robot?",))
     assert exclusion(a_user(mail="robot1@contoso.example"), policy) is ExclusionReason.SERVICE_ACCOUNT
+
+
+SALES, LABS = (f"0000000{number}-0000-4000-8000-00000000000a" for number in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("groups", "member_of", "reason"),
+    [
+        ((), None, None),
+        ((SALES,), (SALES,), None),
+        ((SALES.upper(), LABS), (LABS,), None),
+        ((SALES,), (LABS,), ExclusionReason.OUT_OF_GROUP),
+        ((SALES,), (), ExclusionReason.OUT_OF_GROUP),
+        ((SALES,), None, ExclusionReason.GROUPS_UNKNOWN),
+    ],
+)
+def test_groups(groups: tuple[str, ...], member_of: tuple[str, ...] | None, reason: ExclusionReason | None) -> None:
+    assert exclusion(a_user(group_ids=member_of), SyncPolicy(groups=groups)) is reason
+
+
+def test_a_group_is_named_by_its_object_id() -> None:
+    with pytest.raises(ValueError, match="object id"):
+        SyncPolicy(groups=("Sales",))
+
+
+@pytest.mark.parametrize(
+    ("facts", "mine"),
+    [
+        ({}, True),
+        ({"sku_ids": (), "account_enabled": False}, True),
+        ({"mail": "anna@other.example"}, False),
+        ({"mail": "anna@other.example", "group_ids": None}, False),
+        ({"department": "IT"}, False),
+        ({"group_ids": ()}, False),
+        ({"group_ids": None}, None),
+    ],
+)
+def test_the_part_of_a_shared_tenant_asks_neither_for_licences_nor_for_sign_in(
+    facts: dict[str, Any], mine: bool | None
+) -> None:
+    policy = SyncPolicy(domains=("contoso.example",), departments=("Sales",), groups=(SALES,))
+    user = a_user(**{"department": "Sales", "group_ids": (SALES,), **facts})
+    assert belongs(user, policy) is mine

@@ -9,10 +9,12 @@ import pytest
 
 from shared.domain.changes import Kind
 from shared.domain.contact import Customer
+from shared.domain.facts import Facts
 from shared.domain.nightly import CountSource
 from shared.domain.policy import FieldNames, SyncPolicy
-from shared.domain.tenant import SecureScore, TenantReading
+from shared.domain.tenant import SecureScore, TenantReading, merged
 from shared.domain.totals import customer_changes, wanted_totals
+from shared.domain.user import DirectoryUser
 from tests.support.people import FREE_SKU, somebody
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -127,3 +129,70 @@ def test_what_is_unknown_or_lacking_is_left_alone() -> None:
 def test_a_second_time_nothing_differs() -> None:
     known = wanted(score())
     assert customer_changes(Customer(7, "Contoso", properties=known), known) == ()
+
+
+# --- several tenants, and parts of one ----------------------------------------------------------------------------
+
+
+def other(*, users: tuple[DirectoryUser, ...] = USERS[:2], **counts: Any) -> TenantReading:
+    return TenantReading("second", NOW, users, secure_score=score(1, 2, **counts))
+
+
+def test_counts_of_all_tenants_are_summed_and_the_rest_is_the_firsts() -> None:
+    reading = TenantReading(TENANT, NOW, USERS, secure_score=score())
+    both = wanted_totals(reading, SyncPolicy(), CountSource.COMPUTED, now=NOW, more=[other()])
+    assert both == wanted(score()) | {"azure_licensed_user_count": "5", "azure_active_user_count": "5"}
+
+
+def test_microsofts_own_counts_are_corrected_before_they_are_summed() -> None:
+    reading = TenantReading(TENANT, NOW, USERS, secure_score=score(licensed_users=500_007, active_users=4))
+    both = wanted_totals(
+        reading,
+        SyncPolicy(),
+        CountSource.SECURE_SCORE,
+        now=NOW,
+        more=[other(licensed_users=500_003, active_users=None)],
+    )
+    assert both["azure_licensed_user_count"] == "10"
+    assert "azure_active_user_count" not in both
+
+
+@pytest.mark.parametrize(
+    ("policy", "licensed"),
+    [
+        (SyncPolicy(), "3"),
+        (SyncPolicy(departments=("Sales",)), "1"),
+        (SyncPolicy(groups=("00000001-0000-4000-8000-000000000000",)), None),
+    ],
+)
+def test_of_a_shared_tenant_only_the_chosen_part_is_counted(policy: SyncPolicy, licensed: str | None) -> None:
+    reading = TenantReading(TENANT, NOW, (*USERS[1:], somebody(1, department="Sales")), secure_score=score())
+    told = wanted_totals(reading, policy, CountSource.COMPUTED, now=NOW, is_shared=True)
+    assert told.get("azure_licensed_user_count") == licensed
+    whole = wanted_totals(reading, policy, CountSource.COMPUTED, now=NOW)
+    assert whole["azure_licensed_user_count"] == "3"
+
+
+def test_microsofts_own_counts_know_no_parts() -> None:
+    reading = TenantReading(TENANT, NOW, USERS, secure_score=score(licensed_users=7, active_users=4))
+    policy = SyncPolicy(departments=("Sales",))
+    told = wanted_totals(reading, policy, CountSource.SECURE_SCORE, now=NOW, is_shared=True)
+    assert {"azure_licensed_user_count", "azure_active_user_count"}.isdisjoint(told)
+
+
+def test_tenants_become_one_reading_in_which_everybody_is_once() -> None:
+    early = NOW - timedelta(minutes=5)
+    one = TenantReading(
+        "a", NOW, (somebody(1), somebody(2)), {"u1": Facts(NOW)}, True, {"sku": "ONE"}, score(), ("x",), 3
+    )
+    two = TenantReading(
+        "b", early, (somebody(2, city="x"), somebody(3)), {"u1": Facts(early), "u3": Facts(early)}, False,
+        {"sku": "TWO", "more": "M"}, None, ("y",), 4,
+    )  # fmt: skip
+    whole = merged([one, two])
+    assert (whole.tenant_id, whole.began, whole.secure_score, whole.requests) == ("a", early, score(), 7)
+    assert sorted((user.id, user.city) for user in whole.users) == [("u1", None), ("u2", None), ("u3", None)]
+    assert whole.facts == {"u1": Facts(NOW), "u3": Facts(early)}
+    assert whole.part_numbers == {"sku": "ONE", "more": "M"}
+    assert (whole.premium, whole.unknown) == (None, ("Tenant a: x", "Tenant b: y"))
+    assert merged([one]) is one

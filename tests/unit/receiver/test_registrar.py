@@ -6,33 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from receiver.lifecycle import ControlDesk
 from receiver.registrar import LEADER, LEASE_TTL, IdleRegistrar, Registrar
-from receiver.subscriptions import Door, SubscriptionKeeper
+from receiver.standing import Standings
 from receiver.tenants import Tenants, wishes
 from shared.domain.errors import Permanent, Scope, StopTheLine, Transient
 from shared.domain.messages import DeadLettered, Lane, LifecycleEvent, SubscriptionTouched, Unreadable
 from shared.domain.records import ConnectionStatus
 from shared.ports import Leases
-from shared.runtime.metrics import RegistrarMetrics
 from tests.support.clock import START, FixedClock
+from tests.support.fake_ledger import FakeSubscriptionStates, Switch
 from tests.support.fake_state import FakeLeases as TimedLeases
-from tests.support.receiver import OTHER, SECRETS, TENANT, FakePublisher, guid
-from tests.support.registrar import (
-    FakeConnections,
-    FakeGraph,
-    FakeInbox,
-    FakeLeases,
-    FakeMemory,
-    FakeOwed,
-    connection,
-)
+from tests.support.receiver import OTHER, TENANT, FakePublisher, guid
+from tests.support.registrar import FakeConnections, FakeInbox, FakeLeases, FakeOwed, Parts, connection
 from tests.support.virtual_time import run_virtual
 
 NO_CONSENT = StopTheLine("graph", "consent_missing", scope=Scope.TENANT)
@@ -45,32 +36,24 @@ class LoopTime(FixedClock):
     def monotonic(self) -> float:
         return 1_000.0 + asyncio.get_running_loop().time()
 
+    def now(self) -> datetime:
+        return START + timedelta(seconds=asyncio.get_running_loop().time())
 
-class Bench:
+
+class Bench(Parts):
     def __init__(self, *customers: tuple[int, str]) -> None:
-        self.clock = LoopTime()
-        self.graph = FakeGraph(self.clock)
-        self.memory = FakeMemory(self.clock)
+        super().__init__(LoopTime())
         self.leases = FakeLeases()
         self.connections = FakeConnections(*(connection(number, tenant) for number, tenant in customers))
         self.inbox = FakeInbox()
         self.owed = FakeOwed()
         self.publisher = FakePublisher()
+        self.ledger = Switch()
+        self.states = FakeSubscriptionStates(self.ledger)
         self.registrar = self.build(self.leases)
 
     def build(self, leases: Leases, interval: float = 5.0) -> Registrar:
-        metrics, tenants = RegistrarMetrics(CollectorRegistry()), Tenants()
-        door = Door("https://hooks.example.net/graph/notifications", "https://hooks.example.net/graph/lifecycle")
-        keeper = SubscriptionKeeper(
-            self.graph,
-            self.graph,
-            self.memory,
-            clock=self.clock,
-            secrets=SECRETS,
-            door=door,
-            lifetime=timedelta(days=28),
-            metrics=metrics,
-        )
+        tenants, keeper = Tenants(), self.restarted()
         desk = ControlDesk(
             keeper,
             inbox=self.inbox,
@@ -83,11 +66,13 @@ class Bench:
         return Registrar(
             keeper,
             desk,
+            standings=Standings(self.states, self.clock),
+            doorstep=self.doorstep,
             connections=self.connections,
             leases=leases,
             tenants=tenants,
             clock=self.clock,
-            metrics=metrics,
+            metrics=self.metrics,
             interval=interval,
         )
 
@@ -114,7 +99,8 @@ def test_every_approved_tenant_is_subscribed_and_then_left_alone() -> None:
         bench = Bench((1, TENANT), (2, OTHER), (3, OTHER))
         async with bench.running():
             await asyncio.sleep(600)
-        assert bench.graph.calls == [("create", TENANT), ("create", OTHER)]
+        assert [call for call in bench.graph.calls if call[0] != "list"] == [("create", TENANT), ("create", OTHER)]
+        assert bench.graph.calls.count(("list", TENANT)) == 1
 
     run_virtual(scenario())
 
@@ -130,7 +116,7 @@ def test_a_new_approval_is_subscribed_within_seconds() -> None:
             assert bench.graph.calls == []
             await bench.connections.save(connection(1, TENANT))
             await asyncio.sleep(6)
-            assert bench.graph.verbs(TENANT) == ["create"]
+            assert bench.graph.verbs(TENANT)[0] == "create"
 
     run_virtual(scenario())
 
@@ -149,7 +135,7 @@ def test_a_tenant_without_consent_waits_longer_each_time_and_stops_nobody() -> N
             changed = replace(bench.connections.kept[1], changed_at=START + timedelta(hours=1))
             await bench.connections.save(changed)
             await asyncio.sleep(6)
-            assert TENANT in bench.graph.living
+            assert bench.graph.all(TENANT)
 
     run_virtual(scenario())
 
@@ -172,7 +158,7 @@ def test_every_failure_ends_in_a_later_try(error: Transient | Permanent | StopTh
             assert bench.graph.verbs(TENANT) == ["create"]
             bench.graph.failing.clear()
             await asyncio.sleep(60)
-            assert TENANT in bench.graph.living
+            assert bench.graph.all(TENANT)
 
     run_virtual(scenario())
 
@@ -187,7 +173,7 @@ def test_only_the_leader_works() -> None:
             assert bench.registrar.ready()
             bench.leases.taken.clear()
             await asyncio.sleep(6)
-            assert bench.graph.verbs(TENANT) == ["create"]
+            assert bench.graph.verbs(TENANT)[0] == "create"
         assert bench.leases.taken == set()
 
     run_virtual(scenario())
@@ -205,7 +191,7 @@ def test_without_the_leases_it_is_not_ready_and_recovers() -> None:
             bench.leases.away = False
             await asyncio.sleep(10)
             assert bench.registrar.ready()
-            assert TENANT in bench.graph.living
+            assert bench.graph.all(TENANT)
 
     run_virtual(scenario())
 
@@ -221,7 +207,7 @@ def test_a_killed_leader_is_followed_within_30_s(interval: float) -> None:
             await asyncio.sleep(LEASE_TTL - 1)
             assert bench.graph.calls == []
             await asyncio.sleep(30 - (LEASE_TTL - 1))
-            assert bench.graph.verbs(TENANT) == ["create"]
+            assert bench.graph.verbs(TENANT)[0] == "create"
 
     run_virtual(scenario())
 
@@ -236,7 +222,7 @@ def test_without_the_ledger_it_is_not_ready_and_recovers() -> None:
             bench.connections.away = False
             await asyncio.sleep(10)
             assert bench.registrar.ready()
-            assert TENANT in bench.graph.living
+            assert bench.graph.all(TENANT)
 
     run_virtual(scenario())
 
@@ -246,9 +232,9 @@ def test_a_deleted_subscription_is_noticed_within_the_hour() -> None:
         bench = Bench((1, TENANT))
         async with bench.running():
             await asyncio.sleep(10)
-            bench.graph.living.clear()
+            bench.graph.lose(TENANT)
             await asyncio.sleep(3700)
-            assert bench.graph.living[TENANT].id == "sub-2"
+            assert bench.graph.the(TENANT).id == "sub-2"
 
     run_virtual(scenario())
 
@@ -262,7 +248,7 @@ def test_a_disconnected_tenant_is_dropped_and_a_paused_one_is_left_as_it_is() ->
             await bench.connections.save(connection(1, TENANT, ConnectionStatus.DISCONNECTED, later))
             await bench.connections.save(connection(2, OTHER, ConnectionStatus.PAUSED, later))
             await asyncio.sleep(10)
-        assert set(bench.graph.living) == {OTHER}
+        assert bench.graph.tenants() == {OTHER}
 
     run_virtual(scenario())
 
@@ -278,7 +264,7 @@ def test_reauthorization_renews_once_per_ten_minutes() -> None:
             asked = [bench.touched(LifecycleEvent.REAUTHORIZATION_REQUIRED) for _ in range(3)]
             await asyncio.sleep(30)
             assert bench.inbox.acked == asked
-        assert bench.graph.verbs(TENANT) == ["create", "renew"]
+        assert bench.graph.verbs(TENANT) == ["create", "list", "renew"]
 
     run_virtual(scenario())
 
@@ -288,10 +274,10 @@ def test_a_removed_subscription_is_created_anew_and_its_customers_are_owed() -> 
         bench = Bench((1, TENANT), (2, TENANT), (3, OTHER))
         async with bench.running():
             await asyncio.sleep(10)
-            bench.graph.living.pop(TENANT)
+            bench.graph.lose(TENANT)
             bench.touched(LifecycleEvent.SUBSCRIPTION_REMOVED)
             await asyncio.sleep(30)
-        assert bench.graph.living[TENANT].id == "sub-3"
+        assert bench.graph.the(TENANT).id == "sub-3"
         assert bench.owed.marks == [(1, "subscription_removed"), (2, "subscription_removed")]
 
     run_virtual(scenario())

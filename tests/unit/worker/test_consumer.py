@@ -348,8 +348,8 @@ def test_a_value_that_entra_serves_late_arrives_with_the_confirm_read() -> None:
     run_virtual(main())
 
 
-@pytest.mark.parametrize("reason", [Reason.DELTA, Reason.RECONCILE, Reason.MANUAL, Reason.REPLAY])
-def test_only_notifications_are_confirmed(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", [Reason.RECONCILE, Reason.MANUAL, Reason.REPLAY])
+def test_what_tells_of_no_change_is_not_confirmed(reason: Reason) -> None:
     async def main() -> None:
         station = Station()
         station.linked(person(), 1)

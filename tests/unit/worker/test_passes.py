@@ -420,6 +420,8 @@ def test_the_services_run_together_from_hint_to_ledger() -> None:
             "consumer-backfill",
             "owed-passes",
             "schedule",
+            "delta-polls",
+            "figures",
         ]
         await serve(station, services, 20.0)
         assert station.world.contacts.count("update") == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,7 +35,14 @@ class NoDelivery:
     async def release(self) -> None: ...
 
 
-def hint(at: float, *users: str, tenant: str = "t", attempt: int = 0, reason: Reason = Reason.DELTA) -> UsersTouched:
+def hint(
+    at: float,
+    *users: str,
+    tenant: str = "t",
+    attempt: int = 0,
+    reason: Reason = Reason.DELTA,
+    first: datetime | None = None,
+) -> UsersTouched:
     return UsersTouched(
         tenant_id=tenant,
         user_ids=users or ("u",),
@@ -43,6 +50,7 @@ def hint(at: float, *users: str, tenant: str = "t", attempt: int = 0, reason: Re
         noticed_at=START + timedelta(seconds=at),
         trace_id="trace",
         attempt=attempt,
+        first_noticed_at=first,
     )
 
 
@@ -159,11 +167,21 @@ def test_a_parcel_loses_no_user_and_is_answered_only_by_looks_after_all_its_hint
     for parcel in parcels:
         assert 1 <= len(parcel.message.user_ids) <= 100
         assert parcel.delay >= at_least
+        assert parcel.message.since == min(t.message.noticed_at for _, t in parcel.hints)
+        assert parcel.message.since != parcel.message.noticed_at or parcel.message.first_noticed_at is None
         assert all(t.message.noticed_at <= parcel.message.noticed_at for _, t in parcel.hints)
         back = wall + timedelta(seconds=parcel.delay)
         again = Rhythms(POLICY).place(KEY, parcel.message, parcel.due, back)
         assert isinstance(again, Waits)
         assert again.window.due - parcel.due <= 2.0  # nobody gathers twice as long for having been parked
+
+
+def test_a_hint_that_is_parked_again_keeps_when_it_was_noticed_first() -> None:
+    room = WaitingRoom(POLICY)
+    room.add(ticket(30.0, first=START), "u", 30.0, START + timedelta(seconds=30))
+    room.add(ticket(20.0), "u", 30.0, START + timedelta(seconds=30))
+    parcels = pack(room.everybody(), Lane.LIVE, now=30.0, wall=START, first_window=2.0, at_least=30.0)
+    assert [parcel.message.first_noticed_at for parcel in parcels] == [START]
 
 
 # --- verdicts and weather ---------------------------------------------------------------------------------------

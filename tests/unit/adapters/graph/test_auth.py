@@ -13,7 +13,8 @@ import msal
 import pytest
 import requests
 
-from shared.adapters.graph.auth import ClientSecret, TokenSource, roles
+from shared.adapters.graph.auth import TokenSource, roles
+from shared.adapters.graph.credentials import ClientSecret
 from shared.domain.errors import Scope, StopTheLine, SyncError, Transient
 from tests.support.clock import FixedClock
 
@@ -201,6 +202,8 @@ async def test_every_failure_has_its_family_and_shows_no_secret(
     [
         ("https://login.microsoftonline.com", True),
         ("https://login.microsoftonline.us/", True),
+        ("https://login.partner.microsoftonline.cn", True),
+        ("https://login.chinacloudapi.cn", True),
         ("https://127.0.0.1:8443", False),
         ("https://login.sovereign.example", False),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from shared.adapters.http import Answer
 from shared.domain.errors import Ambiguous, Permanent, StopTheLine, SyncError, Transient
 from shared.ports import AlreadyExists, SubscriptionWish
 from tests.support.vendor_stub import ScriptedHttp, StaticTokens, answer
+from tests.support.virtual_time import run_virtual
 
 GUID = "c0bba80e-57a3-43a7-bac2-e6f525a76e7c"
 EXPIRY = datetime(2026, 11, 20, 18, 23, 45, tzinfo=UTC)
@@ -69,6 +71,35 @@ async def test_a_duplicate_without_an_id_is_looked_for_without_regard_to_case() 
     others = [body(id="other", resource="groups"), body(id="another", changeType="updated"), body(resource="/USERS")]
     http = ScriptedHttp(duplicate("already exists"), answer(200, {"value": others}))
     assert await adapter(http).create("t", WISH) == AlreadyExists(GUID)
+
+
+async def test_the_order_of_the_kinds_of_change_means_nothing() -> None:
+    http = ScriptedHttp(duplicate("already exists"), answer(200, {"value": [body(changeType="Deleted,Updated")]}))
+    assert await adapter(http).create("t", WISH) == AlreadyExists(GUID)
+
+
+async def test_a_duplicate_may_be_wrapped_into_another_status() -> None:
+    message = f"Operation: Create; Exception: [Status Code: Conflict; Reason: Subscription Id {GUID} already exists]"
+    http = ScriptedHttp(answer(400, {"error": {"code": "ExtensionError", "message": message}}))
+    assert await adapter(http).create("t", WISH) == AlreadyExists(GUID)
+
+
+def test_listings_wait_for_their_turn_whatever_the_tenant() -> None:
+    async def scenario() -> None:
+        http = ScriptedHttp(*(answer(200, {"value": []}) for _ in range(30)))
+        graph, loop = adapter(http), asyncio.get_running_loop()
+        moments: list[float] = []
+
+        async def one(tenant: str) -> None:
+            await graph.list(tenant)
+            moments.append(loop.time())
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(30):
+                group.create_task(one(f"t{number}"), name="list")
+        assert max(sum(one <= other < one + 20 for other in moments) for one in moments) <= 20
+
+    run_virtual(scenario())
 
 
 async def test_a_duplicate_that_cannot_be_found_needs_a_person() -> None:

@@ -1,0 +1,79 @@
+"""Which users of a tenant changed, by Graph's delta query: pages of a round, read to the link that ends it.
+
+Satisfies `shared.ports.UserChanges`. Only ids are kept, whatever a row says: what changed is read afresh by the look.
+A void link is `RESYNC` (`shared/adapters/graph/errors.py`), never the beginning of a round of its own. A link of
+Microsoft's keeps the fields that it was taken for, so ours says which those were, and from which cloud it is; one for
+other fields or from another cloud is void. Next: `worker/rounds.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from shared.adapters.graph.auth import Tokens
+from shared.adapters.graph.caller import MOST_PAGES, Call, GraphCaller
+from shared.adapters.graph.wire import SERVICE, unreadable
+from shared.adapters.http import HttpClient
+from shared.adapters.lenient import Json, objects, text
+from shared.domain.errors import Transient
+from shared.domain.user import SELECT
+from shared.ports import RESYNC, ChangedUsers
+
+_TEMPLATE = "/users/delta"
+_LOW = {"x-ms-throttle-priority": "Low"}  # where Graph has to choose, the looks at what changed come first
+
+
+class GraphUserChanges:
+    """`extra_select`: as for `GraphDirectory`."""
+
+    def __init__(self, http: HttpClient, tokens: Tokens, base_url: str, *, extra_select: Sequence[str] = ()) -> None:
+        self._caller = GraphCaller(http, tokens, base_url)
+        select = ",".join(dict.fromkeys([*SELECT, *extra_select]))
+        taken_for = f"{base_url.rstrip('/')} {select}"
+        self._mark = f"v1:{sha256(taken_for.encode()).hexdigest()[:16]}|"
+        self._latest = Call("GET", f"{_TEMPLATE}?$deltatoken=latest&$select={select}", _TEMPLATE, headers=_LOW)
+
+    async def now(self, tenant_id: str) -> str:
+        """The link of an empty round: `latest` skips everything that is."""
+        return (await self._round(tenant_id, self._latest)).link
+
+    async def since(self, tenant_id: str, link: str) -> ChangedUsers:
+        """A removed user is one that changed. Raises Permanent "foreign_link" when Graph sends us to another host."""
+        if not link.startswith(self._mark):
+            raise Transient(SERVICE, RESYNC, "the link is for other fields or from another cloud")
+        return await self._round(tenant_id, self._caller.follow(link.removeprefix(self._mark), self._latest))
+
+    async def _round(self, tenant_id: str, first: Call) -> ChangedUsers:
+        """An empty page ends nothing; a user may come several times; only a delta link is the end."""
+        call, users, links = first, dict[str, None](), set[str]()
+        for requests in range(1, MOST_PAGES + 1):
+            body = await self._caller.read(tenant_id, call)
+            users.update(dict.fromkeys(_ids(body)))
+            link = text(body.get("@odata.nextLink"))
+            if link is None:
+                end = self._caller.follow(_end(body), first)  # one that could never be asked with is kept by nobody
+                return ChangedUsers(tuple(users), self._mark + end.path, requests)
+            if link in links:
+                break
+            links.add(link)
+            call = self._caller.follow(link, first)
+        raise Transient(SERVICE, "listing_without_end", _TEMPLATE)
+
+
+def _ids(body: Json) -> list[str]:
+    """Lower case, as in notifications. Raises Transient for a row without one: a change would be lost with it."""
+    if not isinstance(body.get("value"), list):
+        raise unreadable(_TEMPLATE)
+    found = [text(row.get("id")) for row in objects(body["value"])]
+    ids = [each.lower() for each in found if each]
+    if len(ids) != len(body["value"]):
+        raise unreadable(_TEMPLATE)
+    return ids
+
+
+def _end(body: Json) -> str:
+    link = text(body.get("@odata.deltaLink"))
+    if link is None:
+        raise unreadable(_TEMPLATE)
+    return link
