@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from shared.domain.changes import Conflict, FieldChange
 from shared.domain.contact import Contact, Customer
+from shared.domain.desk import Chosen, Deed, JournalFilter, LetterFilter, Notice, Pin, Replay, ReplayState
 from shared.domain.door import DoorAnswer
 from shared.domain.messages import DeadLettered, Lane, SubscriptionTouched, Unreadable, UsersTouched
+from shared.domain.notice_letters import NoticeLetter, Purpose
 from shared.domain.onboarding import Invite, Organization, PartnerCustomer, WithoutEntra
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import (
@@ -371,6 +374,21 @@ class Contacts(Protocol):
     async def update(self, allowance: Allowance, fresh: Contact, changes: Sequence[FieldChange]) -> Written:
         """must: send the name and the whole properties of `fresh` with the changes laid over"""
 
+    async def attached(
+        self, allowance: Allowance, customer_id: int, contacts: Sequence[Contact]
+    ) -> Mapping[int, frozenset[str]]:
+        """Contact id -> what hangs on it: "ticket", "asset", "portal login"; of a few contacts or of many at once.
+
+        must: raise StopTheLine "permission" rather than leave out what the token may not see
+        """
+
+    async def delete(self, allowance: Allowance, contact_id: int) -> None:
+        """For good. Ask first what is `attached`: nobody knows what Syncro does to it.
+
+        must: be content when it is gone already
+        must: raise Ambiguous when the request went out and no readable answer came back
+        """
+
 
 class Customers(Protocol):
     async def listing(self, allowance: Allowance) -> Sequence[Customer]:
@@ -433,6 +451,31 @@ class ContactProbe(Protocol):
 class Account(Protocol):
     async def whoami(self, allowance: Allowance) -> str:
         """The account's subdomain; proves the token. must: never keep the answer's body (it holds a secret)"""
+
+
+# --- notices: how people are told -----------------------------------------------------------------------------
+
+
+class Channel(Protocol):
+    """One way by which letters reach people. `name` is a static word."""
+
+    @property
+    def name(self) -> str: ...
+
+    def wants(self, purpose: Purpose) -> bool:
+        """Is this kind of letter for this channel at all?"""
+
+    async def send(self, letter: NoticeLetter) -> None:
+        """must: return only after the other side took the letter
+        must: end within 60 s, and raise Transient or Permanent, nothing else
+        must: put no address, no secret and no text of the other side's into an error
+        may: deliver a letter twice when the answer to the first was lost
+        """
+
+
+class Beacon(Protocol):
+    async def beat(self) -> None:
+        """Tell somebody else's watch that we are alive. must: end within 60 s, and raise Transient or Permanent"""
 
 
 # --- the ledger (SQL): what people decided and what we did ----------------------------------------------------
@@ -619,13 +662,119 @@ class Journal(JournalWrites, JournalReads, Protocol):
 
 class DeadLetters(Protocol):
     async def record(self, letter: DeadLettered) -> None:
-        """must: be harmless when the same letter_id comes twice"""
+        """must: be harmless when the same letter_id comes twice
+
+        must: open a replayed letter again that failed again (its newer `last_seen`), and count nothing else
+        """
 
     async def list(self, *, status: str | None = "open", limit: int = 100) -> Sequence[DeadLetter]: ...
     async def get(self, letter_id: str) -> DeadLetter | None: ...
 
-    async def settle(self, letter_id: str, status: str, at: datetime) -> bool:
+    async def settle(self, letter_id: str, status: str, at: datetime, *, by: str = "", why: str = "") -> bool:
         """must: give False when it was settled already (two operators, one replay)"""
+
+    async def find(self, wanted: LetterFilter, *, limit: int = 10_000) -> Sequence[DeadLetter]:
+        """The latest failure first. must: change nothing, however often it is asked"""
+
+
+class Replays(Protocol):
+    """Jobs that try failed changes again."""
+
+    async def begin(self, replay: Replay, letter_ids: Sequence[str]) -> int:
+        """Claim the letters for this job, and give how many were still open.
+
+        must: let one job at a time have a letter (atomic: two operators, one group)
+        """
+
+    async def claimed(self, replay_id: str, limit: int) -> Sequence[DeadLetter]:
+        """Letters of the job that were not handed over yet. must: give them in an order that stays"""
+
+    async def advance(self, replay_id: str, letter_id: str, status: str, at: datetime, *, why: str = "") -> None:
+        """One letter is "replayed", "parked" or, skipped, "discarded".
+
+        must: count it once, however often it is told
+        must: leave a letter open that failed again meanwhile
+        """
+
+    async def finish(self, replay_id: str, at: datetime, state: ReplayState) -> None:
+        """must: open again what the job had claimed and not handed over"""
+
+    async def get(self, replay_id: str) -> Replay | None: ...
+    async def recent(self, limit: int = 20) -> Sequence[Replay]:
+        """Newest first."""
+
+
+class JournalSearch(Protocol):
+    async def search(self, wanted: JournalFilter, limit: int = 100) -> Sequence[JournalEntry]:
+        """Newest first."""
+
+    async def get(self, entry_id: int) -> JournalEntry | None: ...
+
+
+class Pins(Protocol):
+    """Contacts that nobody's change may write, by a person's word (besides the text in the contact's own field)."""
+
+    async def pin(self, pin: Pin) -> None:
+        """must: replace an earlier pin of the contact"""
+
+    async def unpin(self, customer_id: int, contact_id: int) -> bool:
+        """must: give False when there was none"""
+
+    async def of_customer(self, customer_id: int) -> Sequence[Pin]:
+        """Also those that hold no more."""
+
+    async def all(self) -> Sequence[Pin]: ...
+
+
+class Choices(Protocol):
+    """What people chose for users whose contact is not certain."""
+
+    async def choose(self, chosen: Chosen) -> None:
+        """must: replace an earlier choice for the user"""
+
+    async def of_customer(self, customer_id: int) -> Mapping[str, Chosen]:
+        """By user id."""
+
+    async def forget(self, customer_id: int, user_id: str) -> None: ...
+
+
+class Deeds(Protocol):
+    """What operators did."""
+
+    async def note(self, deed: Deed) -> None: ...
+    async def recent(self, *, customer_id: int | None = None, limit: int = 100) -> Sequence[Deed]:
+        """Newest first."""
+
+
+class Notices(Protocol):
+    async def open(self, notice: Notice) -> bool:
+        """must: give False and keep the first when one with this key is open"""
+
+    async def told(self, key: str, at: datetime) -> None: ...
+    async def clear(self, key: str, at: datetime) -> None: ...
+    async def standing(self) -> Sequence[Notice]:
+        """The open ones, oldest first."""
+
+
+class Backups(Protocol):
+    """The whole ledger as one file, and back."""
+
+    async def save(self, path: Path) -> Mapping[str, int]:
+        """Rows saved, by table.
+
+        must: be one snapshot, also while others write
+        must: refuse (Permanent "backup_exists") a name that is taken, and leave nothing behind when it fails
+        must: let nobody else read the file
+        """
+
+    async def load(self, path: Path, *, replace: bool = False) -> Mapping[str, int]:
+        """Rows restored, by table.
+
+        must: refuse (Permanent "ledger_not_empty") a ledger that holds something, unless `replace` lets it go
+        must: refuse (Transient "ledger_in_use") while another process has the ledger open
+        must: refuse (Permanent "ledger_newer") a backup of a newer release, and bring an older one up to date
+        must: change nothing, or all of it, and never the backup
+        """
 
 
 class Conflicts(Protocol):
@@ -658,6 +807,9 @@ class RunReads(Protocol):
 
     async def recent(self, customer_id: int | None = None, limit: int = 20) -> Sequence[Run]:
         """Newest first; those of every customer with None."""
+
+    async def outcomes(self, run_id: str) -> Mapping[str, str]:
+        """User id -> the newest outcome in that run. must: know them also where the run was never started"""
 
     async def full(self) -> Mapping[int, LastFull]:
         """Customer id -> its newest full runs. must: leave out runs that are still reading or that failed"""

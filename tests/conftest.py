@@ -23,6 +23,7 @@ os.environ.pop("COLUMNS", None)  # test runners set it for their workers; a test
 
 HERE = Path(__file__).parent
 CHAOS = (
+    "integration/bench",
     "integration/engines",
     "integration/postgresql",
     "integration/rabbitmq",

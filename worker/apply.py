@@ -7,11 +7,12 @@ Next: `worker/look.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.changes import CreateContact, UpdateContact
+from shared.domain.changes import CreateContact, FieldChange, UpdateContact
 from shared.domain.contact import PLAIN_FIELDS, Contact
 from shared.domain.errors import Ambiguous, SyncError
 from shared.domain.records import JournalEntry, Link, WriteState
@@ -87,8 +88,25 @@ class Applier:
         await self._note_unstuck(plan, written)
         return written
 
+    async def delete(self, turn: Turn, fresh: Contact, changes: Sequence[FieldChange], cause: Cause) -> None:
+        """For good. `changes`: everything that is known of the contact, so that it can be made again."""
+        plan = UpdateContact(cause.user_id, fresh.customer_id, fresh.id, tuple(changes), "")
+        entry_id = await self._intend(turn, plan, fresh.id, cause, action="delete")
+        try:
+            await self._contacts.delete(Guarded(turn), fresh.id)
+        except SyncError as error:
+            await self._settle_failed(entry_id, error)
+            raise
+        await self._journal.settle(entry_id, WriteState.WRITTEN, at=self._clock.now(), contact_id=fresh.id)
+
     async def _intend(
-        self, turn: Turn, plan: CreateContact | UpdateContact, contact_id: int | None, cause: Cause
+        self,
+        turn: Turn,
+        plan: CreateContact | UpdateContact,
+        contact_id: int | None,
+        cause: Cause,
+        *,
+        action: str = "",
     ) -> int:
         turn.lease.ensure(turn.write_takes)
         return await self._journal.intend(
@@ -96,7 +114,7 @@ class Applier:
                 customer_id=plan.customer_id,
                 user_id=plan.user_id,
                 contact_id=contact_id,
-                action="create" if contact_id is None else "update",
+                action=action or ("create" if contact_id is None else "update"),
                 changes=plan.changes,
                 cause=cause.reason,
                 trace_id=cause.trace_id,
@@ -104,6 +122,8 @@ class Applier:
                 run_id=cause.run_id,
                 # What a confirm finds was served late by Entra, which is no delay of ours.
                 noticed_at=None if cause.confirm else cause.noticed_at,
+                by=cause.by,
+                undoes=cause.undoes,
             )
         )
 

@@ -128,7 +128,7 @@ class Billing:
         ) as turn:
             contacts, field = self._ports.contacts, clearing.policy.fields.license
             fresh = await contacts.get(turn.allowance, row.contact_id)
-            if fresh is None or not _still_says(fresh, row, clearing):
+            if fresh is None or not _still_says(fresh, row, clearing) or await self._is_locked(fresh.id, clearing):
                 return False
             why = f"Billed without a licence; cleared by {clearing.by or 'somebody'}."
             change = FieldChange(field, fresh.value(field), "", Kind.OWNED, why)
@@ -136,6 +136,11 @@ class Billing:
             await self._applier.update(turn, plan, fresh, self._cause(clearing, row))
             after = await contacts.get(turn.allowance, row.contact_id)
             return after is not None and not normalise.text(after.value(field))
+
+    async def _is_locked(self, contact_id: int, clearing: _Clearing) -> bool:
+        now = self._ports.clock.now()
+        pins = await self._ports.pins.all()
+        return any(pin.contact_id == contact_id and pin.holds(now) for pin in pins)
 
     def _cause(self, clearing: _Clearing, row: WithoutLicence) -> Cause:
         run_id, now = clearing.run.run_id, self._ports.clock.now()
@@ -160,6 +165,7 @@ def _report(survey: Survey) -> BillingReport:
         survey.links,
         survey.policy,
         survey.reading.part_numbers,
+        locked=survey.locks.keys(),
     )
 
 

@@ -69,6 +69,8 @@ class Carrier:
         written = await self._write(cause, turn, plan, fresh, listed)
         self._listings.lay_in(written.contact)
         await self._braking.written(plan)
+        if isinstance(plan, CreateContact) and plan.chosen_by:  # good for one contact: if it is deleted, ask anew
+            await self._ports.choices.forget(plan.customer_id, plan.user_id)
         await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
         return Synced(plan, writes=turn.allowance.spent - before, unstuck=written.unstuck, owed=allowed.owed)
 
@@ -153,7 +155,7 @@ class Carrier:
             await self._ports.links.link(Link(customer_id, user_id, contact_id, how, self._ports.clock.now()))
 
     async def _note_conflict(self, plan: Plan) -> None:
-        if isinstance(plan, Conflict):
+        if isinstance(plan, Conflict) and plan.is_open:
             await self._ports.conflicts.open(plan, self._ports.clock.now())
         else:
             await self._ports.conflicts.close(plan.customer_id, plan.user_id)

@@ -64,3 +64,12 @@ def counting_figures(metrics: WorkerMetrics) -> Callable[[WatchFigures], None]:
 
 def _known(value: float | None) -> float:
     return nan if value is None else value
+
+
+def counting_letters(metrics: WorkerMetrics) -> Callable[[str, str], None]:
+    """The `on_letter` of such a process."""
+
+    def count(channel: str, result: str) -> None:
+        metrics.notice_letters.labels(channel, result).inc()
+
+    return count

@@ -17,8 +17,10 @@ import structlog
 from shared.domain.activity import settled
 from shared.domain.changes import Plan, UpdateContact
 from shared.domain.contact import Contact
+from shared.domain.desk import Pin
 from shared.domain.errors import SyncError, Transient
 from shared.domain.freeze import without_frozen
+from shared.domain.locks import standing
 from shared.domain.matching import Found, Match, match
 from shared.domain.messages import Lane
 from shared.domain.outcome import Failed, Held, Outcome, Synced
@@ -147,6 +149,7 @@ class CustomerLook:
             rivals=rivals,
             policy=case.policy,
             created_by_us=await self._created(case),
+            choices=await self._ports.choices.of_customer(case.customer_id),
         )
         if isinstance(found, Found) and found.duplicates:
             log.warning("duplicate_contacts", customer_id=case.customer_id, user_id=case.user.id, ids=found.duplicates)
@@ -207,10 +210,16 @@ class CustomerLook:
         return (await self._ports.journal.created(case.customer_id, user_id=case.user.id)).keys()
 
     async def _plan(self, case: Case, found: Match) -> Decided:
-        whole, names = _by_the_rules(case, found, frozenset()), case.policy.fields
-        kept = await self._marks.without_unstuck(_by_the_rules(case, found, case.lacking))
+        locks, names = await self._locks(case.customer_id), case.policy.fields
+        whole = _by_the_rules(case, found, frozenset(), locks)
+        kept = await self._marks.without_unstuck(_by_the_rules(case, found, case.lacking, locks))
         possible = settled(kept, names.last_activity, _ACTIVITY_DAYS)
         return Decided(without_frozen(possible, names.license) if case.is_frozen else possible, possible, whole)
+
+    async def _locks(self, customer_id: int) -> Mapping[int, Pin]:
+        """Asked under the lease: a person may have locked the contact while this look waited for its turn."""
+        pins = await self._ports.pins.all()
+        return standing(pins, self._ports.clock.now(), self._settings.nightly.zone)
 
     @asynccontextmanager
     async def _turn(self, case: Case) -> AsyncIterator[Turn]:
@@ -224,7 +233,7 @@ class CustomerLook:
                 case.spent.calls += turn.allowance.spent
 
 
-def _by_the_rules(case: Case, found: Match, missing_fields: frozenset[str]) -> Plan:
+def _by_the_rules(case: Case, found: Match, missing_fields: frozenset[str], locks: Mapping[int, Pin]) -> Plan:
     return plan(
         case.user,
         found,
@@ -233,6 +242,7 @@ def _by_the_rules(case: Case, found: Match, missing_fields: frozenset[str]) -> P
         policy=case.policy,
         today=case.today,
         missing_fields=missing_fields,
+        locks=locks,
     )
 
 

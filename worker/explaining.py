@@ -1,4 +1,4 @@
-"""Why one user's contact is, or will be, as it is: read, scope, match, plan, write, one sentence each.
+"""Why one user's contact is, or will be, as it is: read, scope, match, plan, write, one sentence each; and every field.
 
 The same rules as a look, from fresh reads, and nothing is written. Names and values are for the person who asked.
 Next: `worker/customer.py`, which does it.
@@ -7,18 +7,22 @@ Next: `worker/customer.py`, which does it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shared.domain.changes import Plan, row_digest
+from shared.domain.changes import CreateContact, Plan, row_digest
+from shared.domain.choosing import seen
 from shared.domain.contact import Contact
+from shared.domain.desk import Chosen
 from shared.domain.facts import Facts
 from shared.domain.freeze import without_frozen
-from shared.domain.matching import Match, match
+from shared.domain.locks import standing
+from shared.domain.matching import Found, Match, in_question, match
 from shared.domain.messages import Lane
 from shared.domain.plan import plan
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import is_write
 from shared.domain.records import Connection
+from shared.domain.ruling import Decision, Ruling, rulings
 from shared.domain.safety import Brake, brakes_of
 from shared.domain.user import DirectoryUser, UserRead
 from worker.connected import connected
@@ -44,11 +48,27 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`steps`: all five, in their order."""
+    """`steps`: all five, in their order. `fields`: the rule behind each, () where no contact is known or made."""
 
     user_id: str
     user_label: str
     steps: tuple[Step, ...]
+    fields: tuple[Ruling, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What a decision that nobody made yet would change: the plan `now`, and `then`.
+
+    `contact`: the one that it would then be, None without one. `seen`: the contacts in question now, as a choice keeps
+    them.
+    """
+
+    user_label: str
+    contact: Contact | None
+    now: Plan
+    then: Plan
+    seen: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,8 @@ class _Case:
     policy: SyncPolicy
     facts: Facts | None
     found: Match
+    lacking: frozenset[str]
+    contacts: Sequence[Contact]
 
 
 class Explaining:
@@ -84,8 +106,25 @@ class Explaining:
             Step("plan", told_plan(planned)),
             Step("write", await self._told_write(case, planned)),
         )
-        label = user_label(case.user) if isinstance(case.user, DirectoryUser) else user_id
-        return Explanation(user_id, label, steps)
+        return Explanation(user_id, _label(case.user), steps, await self._fields(case, planned))
+
+    async def suppose(
+        self, customer_id: int, user_id: str, *, contact_id: int | None = None, chosen: Chosen | None = None
+    ) -> Supposed:
+        """If this contact were the user's, or a person had chosen that for it. `explain`'s costs; nothing is changed.
+
+        `chosen` is taken for a choice among the contacts that are in question now.
+        """
+        connection = await connected(self._ports, customer_id)
+        case = await self._read(connection, user_id)
+        asked = seen(in_question(case.found))
+        choice = None if chosen is None else replace(chosen, candidates=asked)
+        found = await self._match(
+            connection, case.user, case.contacts, case.policy, contact_id=contact_id, chosen=choice
+        )
+        then = await self._plan(replace(case, found=found))
+        contact = found.contact if isinstance(found, Found) else None
+        return Supposed(_label(case.user), contact, await self._plan(case), then, asked)
 
     async def _read(self, connection: Connection, user_id: str) -> _Case:
         ports, customer_id = self._ports, connection.customer_id
@@ -98,7 +137,8 @@ class Explaining:
             (user,) = await self._memberships.of_users(tenant_id, [user], policy)
         facts = await self._facts(customer_id, tenant_id, user_id)
         matched = await self._match(connection, user, contacts, policy)
-        return _Case(connection, tenant_id, user, policy, facts, matched)
+        lacking = await self._marks.lacking(customer_id)
+        return _Case(connection, tenant_id, user, policy, facts, matched, lacking, contacts)
 
     async def _facts(self, customer_id: int, tenant_id: str, user_id: str) -> Facts | None:
         told = await self._handover.facts(tenant_id, user_id)
@@ -106,12 +146,26 @@ class Explaining:
         return told.known_at(self._ports.clock.now(), applied) if told else None
 
     async def _match(
-        self, connection: Connection, user: UserRead, contacts: Sequence[Contact], policy: SyncPolicy
+        self,
+        connection: Connection,
+        user: UserRead,
+        contacts: Sequence[Contact],
+        policy: SyncPolicy,
+        *,
+        contact_id: int | None = None,
+        chosen: Chosen | None = None,
     ) -> Match:
+        """`contact_id`, `chosen`: as if a person had said so."""
         ports, customer_id = self._ports, connection.customer_id
         linked = {link.contact_id: link.user_id for link in await ports.links.of_customer(customer_id)}
-        link = await ports.links.of_user(customer_id, user.id)
-        contact_id = link.contact_id if link else None
+        choices = dict(await ports.choices.of_customer(customer_id))
+        if chosen is not None:
+            choices[user.id] = chosen
+        if contact_id is None:
+            link = await ports.links.of_user(customer_id, user.id)
+            contact_id = link.contact_id if link else None
+        else:
+            linked[contact_id] = user.id
         rivals = await rivals_of(
             ports.directory,
             self._memberships,
@@ -131,20 +185,47 @@ class Explaining:
             rivals=rivals,
             policy=policy,
             created_by_us=created.keys(),
+            choices=choices,
         )
 
     async def _plan(self, case: _Case) -> Plan:
-        customer_id = case.connection.customer_id
-        decided = plan(
+        return await self._marks.without_unstuck(await self._by_the_rules(case, case.lacking))
+
+    async def _by_the_rules(self, case: _Case, missing_fields: frozenset[str]) -> Plan:
+        pins = await self._ports.pins.all()
+        return plan(
             case.user,
             case.found,
-            customer_id=customer_id,
+            customer_id=case.connection.customer_id,
             facts=case.facts,
             policy=case.policy,
             today=self._ports.clock.now().date(),
-            missing_fields=await self._marks.lacking(customer_id),
+            missing_fields=missing_fields,
+            locks=standing(pins, self._ports.clock.now(), self._settings.nightly.zone),
         )
-        return await self._marks.without_unstuck(decided)
+
+    async def _fields(self, case: _Case, planned: Plan) -> tuple[Ruling, ...]:
+        customer_id = case.connection.customer_id
+        if isinstance(case.found, Found):
+            contact = case.found.contact
+        elif isinstance(planned, CreateContact):
+            contact = Contact(0, customer_id)
+        else:
+            return ()
+        hold = await self._ports.holds.of_customer(customer_id)
+        return rulings(
+            Decision(
+                user=case.user,
+                contact=contact,
+                plan=planned,
+                whole=await self._by_the_rules(case, frozenset()),
+                facts=case.facts,
+                policy=case.policy,
+                lacking=case.lacking,
+                held=frozenset(standing_of(hold)),
+                is_frozen=self._settings.is_frozen(self._ports.clock.now()),
+            )
+        )
 
     async def _told_write(self, case: _Case, planned: Plan) -> str:
         if not is_write(planned):
@@ -174,3 +255,7 @@ class Explaining:
         if approved in (None, row_digest(planned)):
             return ""
         return f"Changed since it was approved. See the new plan: entra-syncro preview --customer {planned.customer_id}"
+
+
+def _label(user: UserRead) -> str:
+    return user_label(user) if isinstance(user, DirectoryUser) else user.id

@@ -68,6 +68,7 @@ class Leavers:
             policy=survey.policy,
             today=survey.began.date(),
             missing_fields=survey.lacking,
+            locks=survey.locks,
         )
         label = contact.name or contact.email or user.id
         return PreviewRow(label, label, await self._marks.without_unstuck(decided))

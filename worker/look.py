@@ -23,7 +23,8 @@ class Cause:
 
     `entra_alone`: Syncro is not asked as long as Entra says what it said before. `confirm`: this is the second look at
     something noticed. `facts_at`: when the reports were read that a full pass handed over for this user; None when no
-    pass asks for this look.
+    pass asks for this look. `by`, `undoes`: who ordered the write, and the journal entry that it takes back, where it
+    is one of those.
     """
 
     tenant_id: str
@@ -37,6 +38,8 @@ class Cause:
     confirm: bool = False
     entra_alone: bool = False
     facts_at: datetime | None = None
+    by: str = ""
+    undoes: int | None = None
 
 
 def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime) -> Cause:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from shared.domain.changes import FieldChange, NoChange, Plan, UpdateContact, wanted
 from shared.domain.records import STOPPED_KEY
 from shared.domain.user import AnyUser, Deleted, Missing, UserRead
+from shared.domain.watching import read_key
 from shared.ports import Clock, Memory
 
 _DAY = 86_400.0
@@ -29,11 +30,11 @@ class Marks:
 
     async def last_read(self, tenant_id: str, user_id: str) -> datetime | None:
         """When the read of the last successful look began."""
-        return _time(await self._memory.recall(f"read:{tenant_id}:{user_id}"))
+        return _time(await self._memory.recall(read_key(tenant_id, user_id)))
 
     async def looked(self, tenant_id: str, read: UserRead, began: datetime) -> None:
         """A look that read `read`, begun at `began`, succeeded for every customer."""
-        await self._memory.remember(f"read:{tenant_id}:{read.id}", began.isoformat(), ttl=_DAY)
+        await self._memory.remember(read_key(tenant_id, read.id), began.isoformat(), ttl=_DAY)
         await self._memory.remember(f"seen:{tenant_id}:{read.id}", self._fingerprint(read), ttl=_DAY)
 
     async def unchanged(self, tenant_id: str, read: UserRead) -> bool:

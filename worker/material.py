@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.contact import Contact
+from shared.domain.desk import Chosen, Pin
+from shared.domain.locks import standing
 from shared.domain.messages import Lane
 from shared.domain.records import Connection, ConnectionStatus
 from shared.domain.tenant import TenantReading
@@ -24,7 +26,8 @@ class Material:
     """`readings`: one for each tenant, in their order. `links` and `created`: contact id -> user id.
 
     `lacking`: custom fields that Syncro is known to lack. `is_shared`: another customer has a part of a tenant.
-    `inherited`: users linked before this connection was made. `calls`: Syncro calls of the listing.
+    `inherited`: users linked before this connection was made. `calls`: Syncro calls of the listing. `locks`: contact id
+    -> a person's pin that holds. `choices`: user id -> what a person chose for it.
     """
 
     readings: tuple[TenantReading, ...]
@@ -36,6 +39,8 @@ class Material:
     inherited: frozenset[str]
     began: datetime
     calls: int
+    locks: Mapping[int, Pin]
+    choices: Mapping[str, Chosen]
 
 
 async def read_material(
@@ -58,6 +63,8 @@ async def read_material(
         frozenset(link.user_id for link in links if is_inherited(connection, link)),
         began,
         calls,
+        standing(await ports.pins.all(), ports.clock.now(), settings.nightly.zone),
+        await ports.choices.of_customer(customer_id),
     )
 
 

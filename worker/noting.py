@@ -45,7 +45,7 @@ class Noting:
     async def _note_conflicts(self, survey: Survey) -> None:
         conflicts, customer_id = self._ports.conflicts, survey.customer_id
         known = {conflict.user_id for conflict in await conflicts.list(customer_id)}
-        there = {plan.user_id: plan for plan in survey.plans if isinstance(plan, Conflict)}
+        there = {plan.user_id: plan for plan in survey.plans if isinstance(plan, Conflict) and plan.is_open}
         for plan in there.values():
             await conflicts.open(plan, self._ports.clock.now())
         if known - there.keys():

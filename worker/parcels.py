@@ -2,7 +2,8 @@
 
 A parcel's `noticed_at` is set so that only a look at its due time or later answers it; every hint noticed before
 may then ride along (`worker/rhythm.py`). When the earliest was really noticed stays beside it, for the journal. Hints
-of different causes never share a parcel, so that reasons, runs and attempts stay true. Next: `worker/consumer.py`.
+of different causes never share a parcel, so that reasons, runs and attempts stay true; neither do replays of different
+letters, so that each is opened again if it fails again. Next: `worker/consumer.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from shared.domain.messages import MAX_USERS, Lane, UsersTouched
+from shared.domain.messages import MAX_USERS, Lane, Reason, UsersTouched
 from worker.waiting import Ticket, Waiting
 
 Hint = tuple[Waiting, Ticket]
@@ -42,7 +43,16 @@ def pack(
         for ticket in user.tickets:
             message = ticket.message
             second = ceil(max(user.due - now, at_least))
-            cause = (message.tenant_id, message.reason, message.run_id, message.attempt, message.confirm, second)
+            letter = message.trace_id if message.reason is Reason.REPLAY else None
+            cause = (
+                message.tenant_id,
+                message.reason,
+                message.run_id,
+                message.attempt,
+                message.confirm,
+                letter,
+                second,
+            )
             groups.setdefault(cause, []).append((user, ticket))
     return [
         _parcel(hints, lane, now=now, wall=wall, first_window=first_window, at_least=at_least)

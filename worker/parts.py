@@ -6,23 +6,28 @@ Only `shared.runtime.wiring` (through `worker.service.build`) and the tests fill
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.domain.credential import CredentialInfo
 from shared.domain.nightly import BillingPolicy, BrakePolicy, NightlyPolicy
+from shared.domain.notices import NoticePolicy
 from shared.domain.policy import CoalescePolicy, RetryPolicy
 from shared.domain.schedule import frozen
 from shared.domain.watching import PollPolicy
 from shared.ports import (
     Account,
     Approvals,
+    Channel,
+    Choices,
     Clock,
     Conflicts,
     Connections,
     Contacts,
     Customers,
     DeadLetters,
+    Deeds,
     Depths,
     Directory,
     Groups,
@@ -32,11 +37,14 @@ from shared.ports import (
     Leases,
     Links,
     Memory,
+    Notices,
     OwedMarks,
     Pace,
+    Pins,
     Policies,
     Polls,
     Publisher,
+    Replays,
     Runs,
     Sizes,
     SubscriptionStates,
@@ -74,6 +82,12 @@ class WorkerPorts:
     polls: Polls
     subscription_states: SubscriptionStates
     groups: Groups
+    replays: Replays
+    pins: Pins
+    choices: Choices
+    deeds: Deeds
+    notices: Notices
+    channels: Sequence[Channel] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +164,7 @@ class PollReport:
     code: str = ""
 
 
-def _ignore(_: object) -> None:
+def _ignore(*_: object) -> None:
     """Nobody counts."""
 
 
@@ -182,12 +196,19 @@ class WorkerSettings:
     owed_every: float = 10.0
     owed_backoff: float = 300.0  # between two full passes that a worker makes of one customer
     schedule_every: float = 30.0  # between two looks at which customers are due
+    replays_every: float = 2.0  # between two looks at whether failed changes are to be tried again
+    replay_pause: float = 1.0  # between two failed changes that are tried again
+    replay_room: int = 100  # no failed change is tried again while so many messages are on the slow lane
     jitter: Callable[[], float] = random.random
     on_look: Callable[[LookReport], None] = _ignore
     on_run: Callable[[float], None] = _ignore  # seconds that a full sync took, to the end of its last look
     on_schedule: Callable[[FullSyncs], None] = _ignore
     on_poll: Callable[[PollReport], None] = _ignore
     on_figures: Callable[[WatchFigures], None] = _ignore
+    notices: NoticePolicy = field(default_factory=NoticePolicy)
+    notices_every: float = 60.0  # between two looks at what somebody must be told of
+    credential: CredentialInfo | None = None  # what proves us to Microsoft, to announce its end
+    on_letter: Callable[[str, str], None] = _ignore  # a channel's name, and "sent" or "failed"
 
     def is_frozen(self, now: datetime) -> bool:
         """Do licences and counts wait on this day?"""

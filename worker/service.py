@@ -10,9 +10,11 @@ from shared.domain.messages import Lane
 from worker.burial import Burial
 from worker.consumer import Consumer
 from worker.figures import Figures
+from worker.notices import NoticeBoard
 from worker.owed import OwedPasses
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.polls import DeltaPolls
+from worker.replays import LetterReplays
 from worker.schedule import Schedule
 
 
@@ -36,5 +38,7 @@ def build(ports: WorkerPorts, settings: WorkerSettings) -> Sequence[WorkerServic
         OwedPasses(ports, settings),
         Schedule(ports, settings),
         DeltaPolls(ports, settings),
+        LetterReplays(ports, settings),
         Figures(ports, settings),
+        NoticeBoard(ports, settings),
     )

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import assert_never
 
 from shared.domain.errors import Transient
+from shared.domain.letter_ids import letter_id_of
 from shared.domain.messages import DeadLettered, Lane, Unreadable, UsersTouched, encode
 from shared.domain.outcome import Failed, Held, Synced
 from shared.domain.records import RunState
@@ -77,7 +78,8 @@ class Settler:
             case DeadLetter(code=code, detail=detail):
                 attempts = alone.attempt + 1
                 letter = self._letter(encode(alone), code, detail, alone.since, attempts)
-                await self._ports.publisher.publish(letter, Lane.DEAD)
+                known = letter.model_copy(update={"letter_id": letter_id_of(alone)})
+                await self._ports.publisher.publish(known, Lane.DEAD)
             case _:
                 assert_never(verdict)
 

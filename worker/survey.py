@@ -14,8 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from shared.domain.changes import Excluded, ExclusionReason, Plan
+from shared.domain.choosing import NO_CHOICES
 from shared.domain.contact import Contact
+from shared.domain.desk import Chosen, Pin
 from shared.domain.facts import Facts
+from shared.domain.locks import NO_LOCKS
 from shared.domain.matching import Found, assigner
 from shared.domain.messages import Lane
 from shared.domain.plan import DELETED_SINCE, plan
@@ -42,7 +45,7 @@ class Survey:
     users that get no contact. `loose`: contacts without a user. `lacking`: custom fields that Syncro is known to lack.
     `calls`: Syncro calls of the listing. `homes`: user id -> tenant, of users outside the first one. `is_shared`:
     another customer has a part of a tenant. `inherited`: users linked before this connection was made. `notes`: why
-    groups could not be read.
+    groups could not be read. `locks`: contact id -> a person's pin that holds.
     """
 
     connection: Connection
@@ -61,6 +64,7 @@ class Survey:
     is_shared: bool = False
     inherited: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    locks: Mapping[int, Pin] = field(default_factory=dict)
 
     def tenant_of(self, user_id: str) -> str:
         return self.homes.get(user_id, self.connection.tenant_id)
@@ -135,6 +139,8 @@ class Surveyor:
             today=material.began.date(),
             created=material.created,
             lacking=material.lacking,
+            locks=material.locks,
+            choices=material.choices,
         )
         planned = await self._walk(rows, keep)
         by_id = {contact.id: contact for contact in contacts}
@@ -155,6 +161,7 @@ class Surveyor:
             material.is_shared,
             material.inherited,
             told.notes(connection.customer_id),
+            material.locks,
         )
 
     async def _walk(self, rows: Iterator[tuple[PreviewRow, int | None]], keep: Keep) -> _Planned:
@@ -183,9 +190,11 @@ def planned_rows(
     today: date,
     created: Mapping[int, str],
     lacking: frozenset[str] = frozenset(),
+    locks: Mapping[int, Pin] = NO_LOCKS,
+    choices: Mapping[str, Chosen] = NO_CHOICES,
 ) -> Iterator[tuple[PreviewRow, int | None]]:
     """One row per user, and the contact that was found for it. `links` and `created`: contact id -> user id."""
-    answer_for = assigner(users, contacts, links, policy, created=created)
+    answer_for = assigner(users, contacts, links, policy, created=created, choices=choices)
     for user in users:
         answer = answer_for(user)
         decided = plan(
@@ -196,6 +205,7 @@ def planned_rows(
             policy=policy,
             today=today,
             missing_fields=lacking,
+            locks=locks,
         )
         contact = answer.contact if isinstance(answer, Found) else None
         yield PreviewRow(user_label(user), _contact_label(contact), decided), contact.id if contact else None

@@ -17,8 +17,10 @@ from shared.domain.changes import (
     Plan,
     UpdateContact,
 )
+from shared.domain.desk import Chosen
 from shared.domain.facts import Facts
 from shared.domain.licences import licence_label
+from shared.domain.locks import told
 from shared.domain.matching import Ambiguous, Found, Level, Match, NotFound
 from shared.domain.policy import SyncPolicy
 from shared.domain.scope import exclusion
@@ -67,8 +69,12 @@ def told_match(found: Match) -> str:
     match found:
         case Found(contact=contact, level=level):
             return f"Contact {contact.id} ({contact.name or contact.email}), {_BY[level]}."
+        case NotFound(chosen=Chosen(by=by)):
+            return f"{by} chose a contact of its own for this user."
         case NotFound():
             return "No contact belongs to this user, and none looks like it."
+        case Ambiguous(reason=reason, left=Chosen(by=by, why=why)):
+            return f"{by} left it alone ({reason}): {why}"
         case Ambiguous(reason=reason, candidates=candidates):
             ids = ", ".join(f"{each.contact_id} ({', '.join(each.because)})" for each in candidates)
             return f"A person has to choose: {reason}. Contacts in question: {ids or 'none'}."
@@ -94,10 +100,14 @@ def told_plan(planned: Plan) -> str:
             return f"Contact {contact_id} is in step." if contact_id is not None else "There is nothing to do."
         case Excluded(reason=reason):
             return f"No contact is made: {reason}."
-        case Conflict(reason=reason):
-            return f"Nothing until a person decides ({reason}): entra-syncro preview --customer {planned.customer_id}"
+        case Conflict(reason=reason) if planned.is_open:
+            where = f"entra-syncro conflicts show {planned.customer_id} {planned.user_id}"
+            return f"Nothing until a person decides ({reason}): {where}"
+        case Conflict():
+            again = f"entra-syncro conflicts reopen {planned.customer_id} {planned.user_id}"
+            return f"Nothing: {planned.left_by} left it alone. To be asked again: {again}"
         case Pinned(contact_id=contact_id):
-            return f"Contact {contact_id} is locked, only people write it."
+            return f"Contact {contact_id} is {told(planned)}. Only people write it."
         case NotYet():
             return "Read again later: absence alone is no deletion."
         case _:

@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from console.cli import customers, letters, many, policy, runs
+from console.cli import (
+    changes,
+    conflicts,
+    customers,
+    deeds,
+    explain_command,
+    letters_replay,
+    many,
+    notices,
+    policy,
+    runs,
+)
+from console.cli.backup import backup, restore
 from console.cli.billing import billing_check
 from console.cli.check import check
 from console.cli.demo import demo
@@ -34,6 +46,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: nothing is cut off on 80 columns
     help="Keeps every Syncro contact in step with its Microsoft Entra ID user.",
 )
 
@@ -55,14 +68,21 @@ app.command()(sync)
 app.command()(reconcile)
 app.command("full-sync", hidden=True)(reconcile)
 app.command()(status)
+app.command()(explain_command.explain)
 app.command()(check)
 app.command("billing-check")(billing_check)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(runs.app, name="runs")
 customers.app.add_typer(policy.app, name="policy")
 many.register(customers.app)
 app.add_typer(customers.app, name="customers")
-app.add_typer(letters.app, name="dead-letters")
-app.add_typer(letters.app, name="failed", hidden=True)
+app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(deeds.app, name="deeds")
+app.add_typer(notices.app, name="notices")
+app.add_typer(changes.app, name="changes")
+app.add_typer(letters_replay.app, name="dead-letters")
+app.add_typer(letters_replay.app, name="failed", hidden=True)
 
 
 def main() -> None:

@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from console import operations
-from console.cli.context import operate
-from console.cli.customers import operator
+from console.cli.context import acting, operate
 from console.cli.output import Json, plain, print_json, print_table, say
 from console.cli.sync import OneCustomer
 from console.operations import BillingCheck, BillingState, OperationError, OperatorPorts, Trust
@@ -33,7 +32,7 @@ def billing_check(
     clear: Annotated[str | None, typer.Option(help="The code of the report: clear those licences.")] = None,
     as_json: Json = False,
 ) -> None:
-    """See whether every customer is fresh enough to be billed, and what does not add up.
+    """See whether every customer may be billed, and why not.
 
     Example: entra-syncro billing-check --before 2026-12-01
     """
@@ -59,7 +58,7 @@ async def _checked(ports: OperatorPorts, before: str | None, customer: int | Non
 def _clear(context: typer.Context, customer: int | None, before: str | None, code: str, *, as_json: bool) -> None:
     if customer is None or before is not None:
         raise wrong_use("A code belongs to one customer: entra-syncro billing-check --customer CUSTOMER --clear CODE")
-    number, by = customer, operator()
+    number, by = customer, acting(context)
     cleared = operate(context, lambda ports: operations.clear_unlicensed(ports, number, code, by=by))
     if as_json:
         print_json({"customer_id": number, "cleared": cleared})

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.output import Json, print_json, say, stdout
 from console.operations.check import ProbeWish
 from console.operations.check import check as examine
@@ -38,13 +38,13 @@ def check(
     yes: Annotated[bool, typer.Option("--yes", help="The probe may take a contact of a connected customer.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Look at everything this program needs and say who must do what. Writes nothing without --probe-contact.
+    """Look at all that is needed and say who must do what. Writes nothing without --probe-contact.
 
     Example: entra-syncro check --customer 34288071
     """
     if yes and probe_contact is None:
         raise wrong_use("--yes goes with a probe: entra-syncro check --probe-contact ID --yes")
-    wish = None if probe_contact is None else ProbeWish(probe_contact, yes=yes)
+    wish = None if probe_contact is None else ProbeWish(probe_contact, yes=yes, by=acting(context))
     found = operate(context, lambda ports: examine(ports, customer=customer, wish=wish), lazy=True)
     if as_json:
         print_json(document(found))

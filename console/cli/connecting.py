@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from console import operations
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.output import Json, plain, print_json, print_table, say
 from console.operations import ConsentNeededError, Match, OperationError, OperatorPorts
 from console.operations.errors import held, wrong_use
@@ -54,7 +54,7 @@ def connect(
     if callback and tenant:
         raise wrong_use("Give --callback or --tenant, not both: the address names the tenant.")
     if callback:
-        settled, made_before = operate(context, lambda ports: _finished(ports, callback, customer))
+        settled, made_before = operate(context, lambda ports: _finished(ports, callback, customer, acting(context)))
         if settled.state is not InviteState.CONSENTED:
             _say_settled(settled, as_json=as_json, renewed=made_before)
             return
@@ -71,14 +71,17 @@ def connect(
     looking = partial(operations.look_or_renew, shared=shared_tenant, add=add_tenant, new_link=new_link)
     match = _or_link(context, lambda ports: looking(ports, customer, tenant), as_json=as_json)
     _agree(match, yes=yes, as_json=as_json)
-    made = operate(context, lambda ports: operations.confirm(ports, match, shared=shared_tenant, add=add_tenant))
+    made = operate(
+        context,
+        lambda ports: operations.confirm(ports, match, shared=shared_tenant, add=add_tenant, by=acting(context)),
+    )
     _say_connected(made, match, as_json=as_json)
 
 
-async def _finished(ports: OperatorPorts, callback: str, customer: int) -> tuple[Invite, bool]:
+async def _finished(ports: OperatorPorts, callback: str, customer: int, by: str) -> tuple[Invite, bool]:
     """The settled invite, and whether its tenant was connected before: then only the consent was renewed."""
     before = {each.customer_id: each for each in await operations.connections(ports)}.get(customer)
-    settled = await operations.finish(ports, callback, expect=customer)
+    settled = await operations.finish(ports, callback, expect=customer, by=by)
     who = settled.answered_by.tenant_id if settled.answered_by else ""
     return settled, before is not None and is_living(before) and who in before.tenants
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from console import operations
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.many_rows import PREVIEW_ALL, Bar, ask_to_sign_in, counted, facts_of, show_failed, why_of
 from console.cli.output import Json, print_json, print_table, say
 from console.cli.watching import bars
@@ -29,7 +29,7 @@ def consent(
     everyone: Annotated[bool, typer.Option("--all", help="Every customer that waits for consent.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Consent for many customers with one sign-in, where a partner relationship (GDAP) allows it.
+    """Consent for many customers with one sign-in. It needs a partner relationship (GDAP).
 
     Example: entra-syncro customers consent --partner --all
     """
@@ -37,7 +37,7 @@ def consent(
         raise wrong_use("One sign-in consents for many by a partner relationship only; say --partner.")
     if bool(customers) == everyone:
         raise wrong_use("Name customers, or say --all; one of the two.")
-    done = operate(context, lambda ports: _consented(ports, customers or ()))
+    done = operate(context, lambda ports: _consented(ports, customers or (), acting(context)))
     if as_json:
         print_json([facts_of(each) for each in done])
     else:
@@ -46,11 +46,11 @@ def consent(
         raise OperationError("Some customers could not be consented for; each says who does what next.")
 
 
-async def _consented(ports: OperatorPorts, customers: Collection[int]) -> Sequence[PartnerConsent]:
+async def _consented(ports: OperatorPorts, customers: Collection[int], by: str) -> Sequence[PartnerConsent]:
     with bars() as shown:
         bar = Bar(shown, "consenting")
         return await operations.consent_by_partner(
-            ports, customers, tell=ask_to_sign_in, expect=bar.expect, told=bar.told
+            ports, customers, tell=ask_to_sign_in, expect=bar.expect, told=bar.told, by=by
         )
 
 

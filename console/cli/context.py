@@ -16,6 +16,7 @@ import typer
 from console.cli.patience import PatientPasses
 from console.cli.run import open_operator_ports
 from console.operations import OperatorPorts
+from console.operations.actor import actor
 from shared.runtime.logging import configure_logging
 from shared.runtime.settings import Settings, load_settings
 
@@ -26,6 +27,11 @@ def settings_of(context: typer.Context) -> Settings:
     """Read once per command; `--config` names the file, else `entra-syncro.toml` in the working folder."""
     config = context.find_root().params.get("config")
     return load_settings(Path(config) if config else None)
+
+
+def acting(context: typer.Context) -> str:
+    """Who gives this command: the setting operator.name, else the user of this machine."""
+    return actor(settings_of(context).operator.name)
 
 
 def operate(

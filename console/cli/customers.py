@@ -6,8 +6,6 @@ once, but only those whose plan overwrites nothing and leaves nothing to choose.
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -18,10 +16,11 @@ import typer
 from console import operations
 from console.cli.agreeing import agreed
 from console.cli.connecting import connect, link_facts
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.explain import explain
 from console.cli.output import STATES, Json, plain, print_json, print_table, say
 from console.cli.pausing import disconnect, pause, resume, without_entra
+from console.cli.pins import pin, pins, unpin
 from console.cli.sync import complain_failed, complain_held, follow, follow_all
 from console.cli.watching import bars
 from console.operations import ApprovedClean, NotClean, NotStarted, OperationError, OperatorPorts, StartedRun, Waiting
@@ -34,7 +33,10 @@ app = typer.Typer(no_args_is_help=True, help="Connected customers.")
 
 @app.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:
-    """List connected customers, consents that wait, and customers without Entra."""
+    """List connected customers and consents that wait.
+
+    Example: entra-syncro customers list
+    """
     found = operate(context, operations.listed)
     if as_json:
         consents = [_consent(each) for each in found.consents]
@@ -100,6 +102,9 @@ app.command()(pause)
 app.command()(resume)
 app.command()(disconnect)
 app.command("without-entra")(without_entra)
+app.command()(pin)
+app.command()(unpin)
+app.command()(pins)
 
 
 @app.command()
@@ -128,7 +133,7 @@ def approve(
     watch: Annotated[bool, typer.Option(help="Stay and show the first sync's progress.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Approve the rows of the latest preview; the first full sync starts at once.
+    """Approve the latest preview. The first full sync starts at once.
 
     Example: entra-syncro customers approve 34288071 0b9a8ac4 --first 3
     """
@@ -150,7 +155,7 @@ def approve(
         operations.approve,
         customer_id=customer,
         code=code or agreed(context, customer, yes=yes),
-        by=operator(),
+        by=acting(context),
         first=first,
         second_writer_accepted=second_writer_accepted,
     )
@@ -185,7 +190,7 @@ def _say_the_others(hold: Hold) -> None:
 
 
 def _approve_clean(context: typer.Context, *, watch: bool, as_json: bool) -> None:
-    by = operator()
+    by = acting(context)
     done = operate(context, lambda ports: _previewed_and_approved(ports, by))
     if as_json:
         failed = [{**_who(each), "why": explain(each.error, each.customer_id)} for each in done.failed]
@@ -229,11 +234,3 @@ def _show_rest(rest: Sequence[NotClean]) -> None:
 
 def _who(each: NotStarted) -> dict[str, object]:
     return {"customer_id": each.customer_id, "customer_name": each.customer_name}
-
-
-def operator() -> str:
-    """Who approves: the login name, or the number where the machine has no name for it (a container)."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

@@ -1,16 +1,17 @@
 """The operator's ports, out of the adapters of this process: one mapping, nothing decided.
 
-`passes` comes from `console/cli/run.py`, which alone sees the worker. Next: `console/operations/`.
+`passes` and `undos` come from `console/cli/run.py`, which alone sees the worker. Next: `console/operations/`.
 """
 
 from __future__ import annotations
 
 from console.operations import OperatorPorts, Passes
+from console.operations.ports import Undos
 from shared.runtime.settings import Settings
 from shared.runtime.wiring import Adapters
 
 
-def operator_desk(settings: Settings, adapters: Adapters, passes: Passes) -> OperatorPorts:
+def operator_desk(settings: Settings, adapters: Adapters, passes: Passes, undos: Undos) -> OperatorPorts:
     ledger = adapters.ledger
     return OperatorPorts(
         clock=adapters.clock,
@@ -52,4 +53,13 @@ def operator_desk(settings: Settings, adapters: Adapters, passes: Passes) -> Ope
         credential=adapters.credential,
         consent=settings.consent_desk(),
         rules=settings.policy,
+        replays=ledger.replays,
+        journal_search=ledger.journal_search,
+        pins=ledger.pins,
+        choices=ledger.choices,
+        deeds=ledger.deeds,
+        notices=ledger.notices,
+        undos=undos,
+        backups=adapters.backups,
+        channels=adapters.channels,
     )

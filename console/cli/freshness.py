@@ -37,7 +37,6 @@ def freshness_sentences(seen: Status) -> Iterator[str]:
             f"Of {fresh.coverage.found} changes in the last 24 hours, {_share(fresh.coverage)} were announced by "
             f"notifications.{_low(fresh)}"
         )
-    yield from _problems(seen)
 
 
 def _written(fresh: Freshness) -> str:
@@ -58,7 +57,7 @@ def _low(fresh: Freshness) -> str:
     )
 
 
-def _problems(seen: Status) -> Iterator[str]:
+def problem_sentences(seen: Status) -> Iterator[str]:
     """Each cause once, with the customers it is about and what to do."""
     names = {c.customer_id: f"{c.customer_name} ({c.customer_id})" for c in seen.connections}
     concerned: dict[str, list[int]] = {}

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from console import operations
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.files import must_be_writable, write
 from console.cli.many_rows import CONSENT_FOR_ALL, PREVIEW_ALL, Bar, counted, facts_of, show_failed, why_of
 from console.cli.output import Json, complain, print_json, print_table, say
@@ -32,7 +32,7 @@ def import_(
     result: Annotated[Path | None, typer.Option(help="Also write the result of every line to this CSV file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Connect the customers of a file, or give a consent link for each. Run it again after any interruption.
+    """Connect the customers of a file, or make consent links. Run it again after any interruption.
 
     The tenant is its id (a GUID) or one of its domains; left blank, the customer counts as without Entra.
 
@@ -48,7 +48,7 @@ def import_(
         raise wrong_use(f"The file {file} cannot be read: {error.strerror}.") from None
     done: list[ImportRow] = []
     try:
-        rows = operate(context, lambda ports: _imported(ports, content, done))
+        rows = operate(context, lambda ports: _imported(ports, content, done, acting(context)))
     except BaseException:  # Ctrl-C too: links that were made are not made again
         if result is not None and done:
             write(result, _result_file(sorted(done, key=lambda row: row.line)), private=True)
@@ -64,11 +64,13 @@ def import_(
         raise OperationError("Some lines failed; correct them and import the same file again: nothing is done twice.")
 
 
-async def _imported(ports: OperatorPorts, content: bytes, done: list[ImportRow]) -> Sequence[ImportRow]:
+async def _imported(ports: OperatorPorts, content: bytes, done: list[ImportRow], by: str) -> Sequence[ImportRow]:
     """`done` grows line by line, for whoever is interrupted."""
     with bars() as shown:
         bar = Bar(shown, "importing")
-        return await operations.import_customers(ports, content, expect=bar.expect, told=bar.told, keep=done.append)
+        return await operations.import_customers(
+            ports, content, expect=bar.expect, told=bar.told, keep=done.append, by=by
+        )
 
 
 def _show_import(rows: Sequence[ImportRow], result: Path | None) -> None:

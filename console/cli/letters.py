@@ -1,29 +1,142 @@
-"""`entra-syncro dead-letters ...` (alias `failed`): changes that were given up, and trying them again."""
+"""`entra-syncro dead-letters ...` (alias `failed`): changes that were given up, by cause or one by one.
+
+Trying them again is `console/cli/letters_replay.py`, in the same group of commands.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 import typer
 
 from console import operations
-from console.cli.context import operate
-from console.cli.output import Json, print_json, print_table, say
-from console.operations.errors import wrong_use
+from console.cli.context import acting, operate
+from console.cli.moments import HELP, moment
+from console.cli.output import Json, plain, print_json, print_table, say
+from console.operations import LetterWish, OperatorPorts, ShownGroup, ShownLetter
+from shared.domain.letters import state_of
+from shared.domain.records import DeadLetter
 
-app = typer.Typer(no_args_is_help=True, help="Failed changes.")
+app = typer.Typer(no_args_is_help=True, help="Failed changes: look at them, try them again, discard them.")
+
+Result = TypeVar("Result")
+Customer = Annotated[int | None, typer.Option("--customer", help="Only of this customer (Syncro's number).")]
+Cause = Annotated[str, typer.Option("--cause", help='Only of this cause, as listed: CODE or "CODE: DETAIL".')]
+Since = Annotated[str | None, typer.Option("--since", help=f"Only those that failed since: {HELP}")]
+Until = Annotated[str | None, typer.Option("--until", help="Only those that failed until then.")]
+RunId = Annotated[str, typer.Option("--run", help="Only those of this run.")]
+LetterId = Annotated[str, typer.Argument(metavar="ID", help="A failed change, as listed by --flat.")]
+NEXT = "Next, when the cause is gone: entra-syncro dead-letters replay --cause CODE (or ID, or --all)"
+PLACES_SHOWN = 5  # customers that one group names
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters as they were typed."""
+
+    ids: tuple[str, ...] = ()
+    customer: int | None = None
+    cause: str = ""
+    since: str | None = None
+    until: str | None = None
+    run_id: str = ""
+
+    def wish(self, ports: OperatorPorts) -> LetterWish:
+        now = ports.clock.now()
+        since, until = moment(self.since, now), moment(self.until, now)
+        return LetterWish(self.ids, self.customer, self.cause, since, until, self.run_id)
+
+    def settled(self, ports: OperatorPorts) -> Asked:
+        """With moments instead of "3d ago", which would be others when they are typed again."""
+        now = ports.clock.now()
+        since, until = moment(self.since, now), moment(self.until, now)
+        return replace(self, since=since.isoformat() if since else None, until=until.isoformat() if until else None)
+
+    @property
+    def is_everything(self) -> bool:
+        return self == Asked()
+
+    @property
+    def words(self) -> str:
+        """As they are to be typed again, with a blank before each."""
+        options = {
+            "--customer": "" if self.customer is None else str(self.customer),
+            "--cause": f'"{self.cause}"' if self.cause else "",
+            "--since": f'"{self.since}"' if self.since else "",
+            "--until": f'"{self.until}"' if self.until else "",
+            "--run": self.run_id,
+        }
+        typed = [*self.ids, *(f"{name} {value}" for name, value in options.items() if value)]
+        return "".join(f" {each}" for each in typed) or " --all"
+
+
+def meant(
+    asked: Asked, act: Callable[[OperatorPorts, LetterWish], Awaitable[Result]]
+) -> Callable[[OperatorPorts], Awaitable[Result]]:
+    """The operation with what the filters mean now."""
+
+    async def acted(ports: OperatorPorts) -> Result:
+        return await act(ports, asked.wish(ports))
+
+    return acted
 
 
 @app.command("list")
 def list_(
     context: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that were replayed or discarded.")] = False,
+    customer: Customer = None,
+    cause: Cause = "",
+    since: Since = None,
+    until: Until = None,
+    run: RunId = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were tried again or discarded.")] = False,
+    flat: Annotated[bool, typer.Option("--flat", help="One by one, newest first, instead of by cause.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List failed changes, newest first."""
-    found = operate(context, lambda ports: operations.letters(ports, include_settled=everything))
+    """List failed changes by cause, with what to do about each.
+
+    Example: entra-syncro dead-letters list --customer 34288071 --since 3d
+    """
+    asked = Asked((), customer, cause, since, until, run)
+    if flat:
+        _list_flat(context, asked, everything, as_json)
+        return
+    groups = operate(
+        context, meant(asked, lambda ports, wish: operations.letter_groups(ports, wish, include_settled=everything))
+    )
     if as_json:
-        print_json(found)
+        print_json(groups)
+        return
+    for group in groups:
+        for line in group_lines(group):
+            say(line)
+    say(NEXT if groups else "No failed changes.")
+
+
+def group_lines(group: ShownGroup) -> list[str]:
+    changes = "failed change" if group.letters == 1 else "failed changes"
+    names = [f"{share.customer_name} {share.letters}" for share in group.customers]
+    rest = len(names) - PLACES_SHOWN
+    shown = ", ".join(names[:PLACES_SHOWN]) + (f" and {rest} more customers" if rest > 0 else "")
+    lines = [
+        f"{group.letters} {changes}: {group.what}",
+        f"  since {group.first_seen:%a %d %b %H:%M}, last {group.last_seen:%a %d %b %H:%M} (UTC); {shown}",
+        f"  What to do: {group.who_does_what}",
+    ]
+    if group.parked:
+        lines.append(f"  Tried again too often already: {group.parked} (another try needs --force --why TEXT)")
+    return [*lines, f"  Cause: {group.cause}", ""]
+
+
+def _list_flat(context: typer.Context, asked: Asked, everything: bool, as_json: bool) -> None:
+    found = operate(
+        context, meant(asked, lambda ports, wish: operations.find_letters(ports, wish, include_settled=everything))
+    )
+    if as_json:
+        print_json([document(letter) for letter in found])
         return
     print_table(
         "Failed changes",
@@ -34,7 +147,7 @@ def list_(
                 letter.detail or letter.error_class.replace("_", " "),
                 letter.attempts,
                 f"{letter.last_seen:%m-%d %H:%M}",
-                letter.status,
+                state_of(letter),
             )
             for letter in found
         ),
@@ -42,28 +155,90 @@ def list_(
         empty="No failed changes.",
     )
     if any(letter.status == "open" for letter in found):
+        say("Look at one: entra-syncro dead-letters show ID")
         say("Next, when the cause is gone: entra-syncro dead-letters replay ID (or --all)")
 
 
+def document(letter: DeadLetter) -> object:
+    """Everything but the bytes."""
+    return plain(letter)
+
+
 @app.command()
-def replay(
+def show(context: typer.Context, letter_id: LetterId, as_json: Json = False) -> None:
+    """Everything known about one failed change.
+
+    Example: entra-syncro dead-letters show 8c1f0d5e2b7a4c39a6e1d2f3b4c5a697
+    """
+    shown = operate(context, lambda ports: operations.show_letter(ports, letter_id))
+    if as_json:
+        print_json(shown)
+        return
+    for line in letter_lines(shown):
+        say(line)
+
+
+def letter_lines(shown: ShownLetter) -> Sequence[str]:
+    letter = shown.letter
+    settled = f", {letter.settled_at:%Y-%m-%d %H:%M}" if letter.settled_at else ""
+    by = f" by {letter.settled_by}" if letter.settled_by else ""
+    why = f" ({letter.why})" if letter.why else ""
+    told = [
+        f"Failed change {letter.letter_id}: {shown.state}{settled}{by}{why}",
+        f"  What failed: {shown.what}" + (f" [{letter.detail}]" if letter.detail else ""),
+        f"  What to do: {shown.who_does_what}",
+        f"  Customers: {', '.join(shown.customers) or 'none is known'}",
+        f"  Users: {', '.join(letter.user_ids) or 'none is named'}",
+        f"  Failed attempts: {letter.attempts}; first {letter.first_seen:%Y-%m-%d %H:%M:%S}, "
+        f"last {letter.last_seen:%Y-%m-%d %H:%M:%S} (UTC)",
+        f"  Tried again: {letter.replays} times" + (f", last by replay {letter.replay_id}" if letter.replay_id else ""),
+        f"  Run: {letter.run_id or 'none, a single change'}",
+    ]
+    for entry in shown.writes:
+        fields = ", ".join(change.field for change in entry.changes)
+        told.append(
+            f"  Since then: {entry.intended_at:%Y-%m-%d %H:%M:%S} contact {entry.contact_id or 'new'}: "
+            f"{fields} ({entry.state.value})"
+        )
+    if letter.status in ("open", "parked"):
+        told.append(f"Next, when the cause is gone: entra-syncro dead-letters replay {letter.letter_id}")
+    return told
+
+
+@app.command()
+def export(
     context: typer.Context,
-    letter_id: Annotated[str | None, typer.Argument(help="Which one; leave out with --all.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every open one.")] = False,
+    letter_id: LetterId,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; one that exists is left alone.")],
     as_json: Json = False,
 ) -> None:
-    """Try failed changes again."""
-    if everything == (letter_id is not None):
-        raise wrong_use("Name one failed change, or say --all.")
-    if letter_id is not None:
-        wanted = letter_id
-        done = [operate(context, lambda ports: operations.replay(ports, wanted))]
-    else:
-        done = list(operate(context, operations.replay_all))
-        if not done and not as_json:
-            say("No failed change can be tried again. What is left: entra-syncro dead-letters list")
-            return
+    """Save the bytes of a failed change that could not be read. Readable for you alone.
+
+    Example: entra-syncro dead-letters export 8c1f0d5e2b7a4c39a6e1d2f3b4c5a697 letter.bin
+    """
+    size = operate(context, lambda ports: operations.export_letter(ports, letter_id, file))
+    if as_json:
+        print_json({"letter_id": letter_id, "file": file, "bytes": size})
+        return
+    say(f"Saved {size} bytes: {file}")
+
+
+@app.command()
+def discard(
+    context: typer.Context,
+    letter_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Failed changes, as listed by --flat.")],
+    why: Annotated[str, typer.Option(help="For those who look at it later.")],
+    as_json: Json = False,
+) -> None:
+    """Give failed changes up for good. Nothing is written to Syncro; a full sync looks at their users anyway.
+
+    Example: entra-syncro dead-letters discard 8c1f0d5e2b7a4c39a6e1d2f3b4c5a697 --why "The user has left"
+    """
+    by = acting(context)
+    done = operate(context, lambda ports: operations.discard(ports, letter_ids, why=why, by=by))
     if as_json:
         print_json(done)
         return
-    say(f"Failed changes put back to work: {len(done)}. Watch: entra-syncro status")
+    say(f"Discarded: {len(done.done)}.")
+    for letter_id, state in done.before.items():
+        say(f"{letter_id} is {state}.")

@@ -84,16 +84,24 @@ def print_table(
 
     `whole`: the columns whose values are there to be copied, never broken into lines.
     """
-    unbroken = {whole} if isinstance(whole, str) else set(whole)
-    table = Table(title=title, title_justify="left", header_style="bold", expand=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in unbroken)
-    for row in rows:
-        table.add_row(*(Text(harmless(str(cell))) for cell in row))
-    if table.row_count:
-        stdout().print(table)
+    made = table(title, columns, rows, whole=whole)
+    if made.row_count:
+        stdout().print(made)
     else:
         say(empty)
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: str | Collection[str] = ()
+) -> Table:
+    """The same, for a page that is drawn by somebody else."""
+    unbroken = {whole} if isinstance(whole, str) else set(whole)
+    made = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    for column in columns:
+        made.add_column(column, overflow="fold", no_wrap=column in unbroken)
+    for row in rows:
+        made.add_row(*(Text(harmless(str(cell))) for cell in row))
+    return made
 
 
 def harmless(text: str) -> str:
@@ -108,6 +116,11 @@ def _steers(each: str) -> bool:
 def say(sentence: str) -> None:
     """One sentence, never broken into lines: commands and paths in it are there to be copied."""
     stdout().print(Text(harmless(sentence)), soft_wrap=True)
+
+
+def sentence(text: str, *, bold: bool = False) -> Text:
+    """The same, for a page that is drawn by somebody else."""
+    return Text(harmless(text), style="bold" if bold else "")
 
 
 def complain(sentence: str) -> None:

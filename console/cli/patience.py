@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from console.cli.output import complain, stderr
-from console.operations import Begun, Explanation, Passes
+from console.operations import Begun, Explanation, Passes, Supposed
 from shared.domain.billing import BillingReport
+from shared.domain.desk import Chosen
 from shared.domain.messages import Reason
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview
@@ -54,6 +55,11 @@ class PatientPasses:
 
     async def explain(self, customer_id: int, user_id: str) -> Explanation:
         return await self._passes.explain(customer_id, user_id)
+
+    async def suppose(
+        self, customer_id: int, user_id: str, *, contact_id: int | None = None, chosen: Chosen | None = None
+    ) -> Supposed:
+        return await self._passes.suppose(customer_id, user_id, contact_id=contact_id, chosen=chosen)
 
     async def billing(self, customer_id: int) -> BillingReport:
         with self._explained():

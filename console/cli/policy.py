@@ -15,14 +15,14 @@ from typing import Annotated, Any, assert_never
 import typer
 
 from console import operations
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.output import Json, print_json, print_table, say
 from console.operations import PolicyChange, Wish
 from console.operations.errors import held, wrong_use
 from shared.domain.changes import Conflict, CreateContact, Excluded, NoChange, NotYet, Pinned, Plan, UpdateContact
 from shared.domain.records import ConnectionStatus
 
-app = typer.Typer(no_args_is_help=True, help="A customer's rules: who gets a contact, and which field follows Entra.")
+app = typer.Typer(no_args_is_help=True, help="A customer's rules: who gets a contact, which fields follow.")
 
 Customer = Annotated[int, typer.Argument(help="Syncro's number of the customer.")]
 MOST = 40  # changed users that a terminal shows; the counts are always of all
@@ -30,7 +30,10 @@ MOST = 40  # changed users that a terminal shows; the counts are always of all
 
 @app.command()
 def show(context: typer.Context, customer: Customer, as_json: Json = False) -> None:
-    """Show every rule that holds for a customer, and where it comes from."""
+    """Show every rule of a customer, and where it comes from.
+
+    Example: entra-syncro customers policy show 34288071
+    """
     shown = operate(context, lambda ports: operations.show_policy(ports, customer))
     if as_json:
         rules = {rule.key: {"value": rule.value, "from": _source(rule.own)} for rule in shown.rules}
@@ -58,7 +61,7 @@ def set_(
     yes: Annotated[bool, typer.Option("--yes", help="Save without a question.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what other rules would change for a customer, then save them. Writes nothing to Syncro.
+    """Show what other rules would change, then save them. Writes nothing to Syncro.
 
     Example: entra-syncro customers policy set 34288071 domains=contoso.com authority.title=never --unset cron
     """
@@ -70,7 +73,7 @@ def set_(
         _show(change)
     saved = bool(change.keys) and (yes or (not as_json and _asked(customer)))
     if saved:
-        operate(context, lambda ports: operations.save_policy(ports, change))
+        operate(context, lambda ports: operations.save_policy(ports, change, by=acting(context)))
     if as_json:
         print_json(_as_document(change, saved=saved))
     elif change.keys:
@@ -139,7 +142,7 @@ def told(plan: Plan) -> str:
         case Excluded(reason=reason):
             return f"no contact: {reason}"
         case Conflict(reason=reason):
-            return f"a person must choose: {reason}"
+            return f"a person must choose: {reason}" if plan.is_open else f"left alone by {plan.left_by}"
         case Pinned():
             return "locked contact"
         case NotYet():

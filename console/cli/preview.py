@@ -28,6 +28,7 @@ from shared.domain.changes import (
     Pinned,
     UpdateContact,
 )
+from shared.domain.locks import told
 from shared.domain.preview import PreviewRow
 from shared.domain.records import ConnectionStatus
 
@@ -43,7 +44,7 @@ def preview(
     everyone: Annotated[bool, typer.Option("--all", help="Every customer that waits for approval.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what would be written for a customer, or in short for all that wait. Writes nothing.
+    """Show what would be written for a customer. Or, in short, for all that wait.
 
     Example: entra-syncro preview --customer 34288071
     """
@@ -99,10 +100,20 @@ def show(shown: ShownPreview) -> None:
     if shown.forecast.calls:
         say(f"Writing it takes about {shown.forecast.sentence}.")
     say(f"The contacts as they are now were saved to {shown.saved_contacts}")
-    for sentence in (*second_writer_lines(shown), *creation_lines(shown)):
+    for sentence in (*choice_lines(shown), *second_writer_lines(shown), *creation_lines(shown)):
         say(sentence)
     for sentence in next_lines(shown):
         say(sentence)
+
+
+def choice_lines(shown: ShownPreview) -> Iterator[str]:
+    """How a person answers what the plan leaves open; it may be done before the approval."""
+    waiting = [row for row in shown.preview.rows if isinstance(row.plan, Conflict) and row.plan.is_open]
+    for row in waiting[:FEW]:
+        where = f"entra-syncro conflicts show {shown.preview.customer_id} {row.plan.user_id}"
+        yield f"To choose for {row.user_label}: {where}"
+    if len(waiting) > FEW:
+        yield f"{len(waiting) - FEW} more wait for a choice; --json shows their ids."
 
 
 def second_writer_lines(shown: ShownPreview) -> Iterator[str]:
@@ -197,10 +208,12 @@ def left_out_line(row: PreviewRow) -> tuple[str, str, str] | None:
     match row.plan:
         case Excluded(reason=reason):
             return (row.user_label, "no contact", reason.value)
+        case Conflict() if not row.plan.is_open:
+            return (row.user_label, "left alone", f"by {row.plan.left_by}: {row.plan.why}")
         case Conflict(reason=reason, candidates=candidates):
             return (row.user_label, "a person must choose", f"{reason.value}: {choices(candidates)}")
         case Pinned(contact_id=contact_id):
-            return (row.user_label, "locked contact", f"contact {contact_id} carries text in its lock field")
+            return (row.user_label, "locked contact", f"contact {contact_id} is {told(row.plan)}")
         case NotYet():
             return (row.user_label, "not yet known", "Entra does not show this user yet")
         case CreateContact() | UpdateContact() | NoChange():

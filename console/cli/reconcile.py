@@ -19,7 +19,7 @@ def reconcile(
     watch: Watch = True,
     as_json: Json = False,
 ) -> None:
-    """Make a full sync now: read everything, write what differs, ask before a large change.
+    """Make a full sync now; a large change waits for approval.
 
     Example: entra-syncro reconcile --customer 34288071
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -24,14 +24,17 @@ from prometheus_client import CollectorRegistry
 import receiver.service
 import worker.service
 from console.cli.desk import operator_desk
-from console.operations import Begun, Explanation, OperatorPorts, Step
+from console.operations import Begun, Explanation, OperatorPorts, Step, Supposed
 from shared.domain.billing import BillingReport
+from shared.domain.desk import Chosen
 from shared.domain.errors import Transient
 from shared.domain.messages import Reason
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview
+from shared.domain.undo_steps import Undone, UndoPlan
 from shared.ports import LEASE_TAKEN, Leases
 from shared.runtime.health import Health
+from shared.runtime.heartbeat import Heartbeat
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics import Metrics
 from shared.runtime.services import Limits, Service
@@ -40,11 +43,12 @@ from shared.runtime.supervisor import Supervisor
 from shared.runtime.watch import Watch
 from shared.runtime.wiring import Adapters, open_adapters
 from worker.billing import Billing
-from worker.counting import counting, counting_figures, counting_full_syncs, counting_polls
+from worker.counting import counting, counting_figures, counting_full_syncs, counting_letters, counting_polls
 from worker.explaining import Explaining
 from worker.fullpass import FullPass
 from worker.leading import leading
 from worker.parts import LookReport, WorkerPorts, WorkerSettings
+from worker.undoing import Undoing
 
 
 class Role(StrEnum):
@@ -68,7 +72,10 @@ def run(
     context: typer.Context,
     role: Annotated[Role, typer.Argument(help="Which services: all, or the receiver or worker alone.")] = Role.ALL,
 ) -> None:
-    """Run the services until SIGTERM or Ctrl-C."""
+    """Run the services until SIGTERM or Ctrl-C.
+
+    Example: entra-syncro run all
+    """
     config = context.find_root().params.get("config")
     settings = load_settings(Path(config) if config else None, needs=NEEDS[role])
     configure_logging(settings.log, secrets=settings.secret_values())
@@ -105,8 +112,12 @@ def supervisor(
             on_schedule=counting_full_syncs(metrics.worker),
             on_poll=counting_polls(metrics.worker),
             on_figures=counting_figures(metrics.worker),
+            on_letter=counting_letters(metrics.worker),
+            credential=adapters.credential,
         )
         services += worker.service.build(worker_ports(adapters), chosen)
+    if adapters.beacon is not None:
+        services.append(Heartbeat(adapters.beacon, health.ready))
     _show_credential(metrics, adapters)
     private = receiver.service.build_private(settings.private, health=health, registry=registry)
     limits = Limits(unready=settings.shutdown.unready, drain=settings.shutdown.drain, settle=settings.shutdown.settle)
@@ -190,6 +201,12 @@ def worker_ports(adapters: Adapters) -> WorkerPorts:
         polls=ledger.polls,
         subscription_states=ledger.subscription_states,
         groups=adapters.groups,
+        replays=ledger.replays,
+        pins=ledger.pins,
+        choices=ledger.choices,
+        deeds=ledger.deeds,
+        notices=ledger.notices,
+        channels=adapters.channels,
     )
 
 
@@ -208,6 +225,7 @@ def worker_settings(settings: Settings, watchers: Sequence[Callable[[LookReport]
         nightly=settings.nightly,
         billing=settings.billing,
         polls=settings.polls,
+        notices=settings.notices.policy(settings.nightly),
         has_door=bool(settings.receiver.public_url),
         backfill_per_minute=settings.syncro.backfill_per_minute,
         drain=max(1.0, settings.shutdown.drain - HEAD_START),
@@ -216,6 +234,7 @@ def worker_settings(settings: Settings, watchers: Sequence[Callable[[LookReport]
         write_takes=settings.syncro.timeout,
         lease_wait=settings.worker.lease_wait,
         pace_wait=settings.worker.pace_wait,
+        replay_pause=60.0 / settings.worker.replays_per_minute,
         on_look=tell,
     )
 
@@ -261,7 +280,13 @@ class WorkerPasses:
 
     async def explain(self, customer_id: int, user_id: str) -> Explanation:
         told = await self.explaining.explain(customer_id, user_id)
-        return Explanation(told.user_label, tuple(Step(step.name, step.sentence) for step in told.steps))
+        return Explanation(told.user_label, tuple(Step(step.name, step.sentence) for step in told.steps), told.fields)
+
+    async def suppose(
+        self, customer_id: int, user_id: str, *, contact_id: int | None = None, chosen: Chosen | None = None
+    ) -> Supposed:
+        told = await self.explaining.suppose(customer_id, user_id, contact_id=contact_id, chosen=chosen)
+        return Supposed(told.user_label, told.contact, told.now, told.then, told.seen)
 
     async def billing(self, customer_id: int) -> BillingReport:
         return await self.books.report(customer_id)
@@ -289,8 +314,28 @@ def worker_passes(settings: Settings, adapters: Adapters) -> WorkerPasses:
     return WorkerPasses(ports.leases, FullPass(ports, chosen), Explaining(ports, chosen), Billing(ports, chosen))
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerUndos:
+    """The worker's way to take writes back, as the operations know it (`console.operations.ports.Undos`)."""
+
+    leases: Leases
+    undoing: Undoing
+
+    async def plan(self, customer_id: int, chosen: Collection[int]) -> UndoPlan:
+        return await self.undoing.plan(customer_id, chosen)
+
+    async def undo(self, customer_id: int, chosen: Collection[int], code: str, by: str) -> Undone:
+        async with _alone(self.leases, customer_id):
+            return await self.undoing.undo(customer_id, chosen, code, by)
+
+
+def worker_undos(settings: Settings, adapters: Adapters) -> WorkerUndos:
+    ports = worker_ports(adapters)
+    return WorkerUndos(ports.leases, Undoing(ports, worker_settings(settings), adapters.ledger.journal_search))
+
+
 def operator_ports(settings: Settings, adapters: Adapters) -> OperatorPorts:
-    return operator_desk(settings, adapters, worker_passes(settings, adapters))
+    return operator_desk(settings, adapters, worker_passes(settings, adapters), worker_undos(settings, adapters))
 
 
 @asynccontextmanager

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from console import operations
-from console.cli.context import operate
-from console.cli.customers import operator
+from console.cli.context import acting, operate
 from console.cli.output import Json, print_json, print_table, say
 from console.cli.preview import Line, show_lines
 from console.cli.sync import OneCustomer, Watch, announce, complain_held, follow
@@ -53,7 +52,10 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """List syncs, newest first."""
+    """List syncs, newest first.
+
+    Example: entra-syncro runs list --customer 34288071
+    """
     found = operate(context, lambda ports: operations.recent_runs(ports, customer, limit=limit))
     if as_json:
         print_json(found)
@@ -83,7 +85,10 @@ def show(
     run: Annotated[str, typer.Argument(help="The run, or an approval code.")],
     as_json: Json = False,
 ) -> None:
-    """Show one sync: what it did, what it skipped and why, what waits for approval."""
+    """Show one sync: what it did, what it skipped, what waits.
+
+    Example: entra-syncro runs show 0b9a8ac4
+    """
     shown = operate(context, lambda ports: operations.show_run(ports, run))
     if as_json:
         print_json(shown)
@@ -160,7 +165,7 @@ def approve(context: typer.Context, code: Code, watch: Watch = True, as_json: Js
 
     Example: entra-syncro runs approve 0b9a8ac4
     """
-    by = operator()
+    by = acting(context)
     started = operate(context, lambda ports: operations.approve_hold(ports, code, by=by))
     if as_json:
         print_json(started)
@@ -185,7 +190,7 @@ def reject(
 
     Example: entra-syncro runs reject 0b9a8ac4 --why "The licence group was emptied by mistake"
     """
-    by = operator()
+    by = acting(context)
     rejected = operate(context, lambda ports: operations.reject_hold(ports, code, why=why, by=by))
     if as_json:
         print_json(rejected)

@@ -23,7 +23,10 @@ def sandbox(
     partner_port: Annotated[int, typer.Option(help="Port of the simulated Partner Center; 0 takes a free one.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Start simulated vendors and stay up until Ctrl-C. Needs no settings."""
+    """Start simulated vendors and stay up until Ctrl-C. Needs no settings.
+
+    Example: entra-syncro sandbox
+    """
     # Imported when asked for: no other command should wait for the simulated vendors to load.
     from sandbox.seeds import SCENARIOS
     from sandbox.world import Ports, run_sandbox

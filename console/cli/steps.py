@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import typer
 
 from console import operations
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.output import plain, print_json, print_table, say
 from console.cli.watching import done_sentence, watch_run
 from console.operations import Explanation, OperatorPorts, StartedRun
@@ -23,6 +23,7 @@ OUTCOMES = {
     "covered": "It was looked at a moment ago; nothing was left to write.",
     "excluded": "Nothing was written: the user is out of scope.",
     "conflict": "Nothing was written: a person must choose the contact.",
+    "left alone": "Nothing was written: a person left this user's question alone.",
     "locked": "Nothing was written: the contact is locked.",
     "not yet known": "Nothing was written: Entra does not show this user yet; it is looked at again by itself.",
     "failed": "It failed; it is tried again by itself, and kept if it cannot be done: entra-syncro dead-letters list",
@@ -37,7 +38,7 @@ WRITES = {
 
 def sync_user(context: typer.Context, customer: int, user: str, *, watch: bool, as_json: bool) -> None:
     """Raises held (code 3) when the user's changes wait for a person."""
-    explained, started = operate(context, lambda ports: _explain_and_start(ports, customer, user))
+    explained, started = operate(context, lambda ports: _explain_and_start(ports, customer, user, by=acting(context)))
     if as_json:
         print_json({**_fields(started), "explanation": explained})
         return
@@ -59,9 +60,11 @@ def _fields(started: StartedRun) -> dict[str, object]:
     return made
 
 
-async def _explain_and_start(ports: OperatorPorts, customer: int, user: str) -> tuple[Explanation, StartedRun]:
+async def _explain_and_start(
+    ports: OperatorPorts, customer: int, user: str, *, by: str
+) -> tuple[Explanation, StartedRun]:
     explained = await operations.explain_user(ports, customer, user)
-    return explained, await operations.sync_user(ports, customer, user)
+    return explained, await operations.sync_user(ports, customer, user, by=by)
 
 
 async def _watch_user(ports: OperatorPorts, started: StartedRun, user: str) -> tuple[Run, Sequence[JournalEntry]]:

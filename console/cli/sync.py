@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from console import operations
-from console.cli.context import operate
+from console.cli.context import acting, operate
 from console.cli.explain import explain
 from console.cli.output import Json, complain, plain, print_json, say
 from console.cli.steps import sync_user
@@ -51,7 +51,7 @@ def sync(
     watch: Watch = True,
     as_json: Json = False,
 ) -> None:
-    """Bring a customer, one of its users, or all customers in step now.
+    """Bring a customer, one of its users, or everyone in step now.
 
     Example: entra-syncro sync --customer 34288071 --user 84bd8158-6d4d-4958-8b9f-9d6445542f95
     """
@@ -71,7 +71,7 @@ def bring_in_step(context: typer.Context, customer: int | None, everyone: bool, 
         sync_everyone(context, watch=watch, as_json=as_json)
         return
     number = customer
-    started = operate(context, lambda ports: operations.sync_customer(ports, number))
+    started = operate(context, lambda ports: operations.sync_customer(ports, number, by=acting(context)))
     if as_json:
         print_json(started)
     else:
@@ -100,7 +100,7 @@ def follow(context: typer.Context, started: StartedRun) -> None:
 
 
 def sync_everyone(context: typer.Context, *, watch: bool, as_json: bool) -> None:
-    begun = operate(context, _begin_all)
+    begun = operate(context, lambda ports: _begin_all(ports, acting(context)))
     if as_json:
         print_json(document(begun))
     else:
@@ -113,11 +113,11 @@ def sync_everyone(context: typer.Context, *, watch: bool, as_json: bool) -> None
         raise OperationError("Try those again with the same command; it is harmless for the others.")
 
 
-async def _begin_all(ports: OperatorPorts) -> StartedRuns:
+async def _begin_all(ports: OperatorPorts, by: str) -> StartedRuns:
     with bars() as shown:
         bar = shown.add_task("reading customers", total=None)
         return await operations.sync_all(
-            ports, expect=lambda count: shown.update(bar, total=count), told=lambda _: shown.advance(bar)
+            ports, expect=lambda count: shown.update(bar, total=count), told=lambda _: shown.advance(bar), by=by
         )
 
 

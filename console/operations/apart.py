@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from console.operations.actor import note
 from console.operations.connecting import syncro_customer
 from console.operations.disconnecting import withdraw
 from console.operations.errors import wrong_use
@@ -11,7 +12,9 @@ from shared.domain.linking import is_living
 from shared.domain.onboarding import WithoutEntra
 
 
-async def set_apart(ports: OperatorPorts, customer_id: int, *, customer: Customer | None = None) -> WithoutEntra:
+async def set_apart(
+    ports: OperatorPorts, customer_id: int, *, customer: Customer | None = None, by: str = ""
+) -> WithoutEntra:
     """Refused while the customer is connected. `customer`: as Syncro has it, where the caller knows it."""
     tied = await ports.connections.get(customer_id)
     if tied is not None and is_living(tied):
@@ -23,13 +26,15 @@ async def set_apart(ports: OperatorPorts, customer_id: int, *, customer: Custome
     apart = WithoutEntra(customer_id, known.name, ports.clock.now())
     await ports.apart.add(apart)
     await withdraw(ports, customer_id)
+    await note(ports, by, "without-entra", customer_id)
     return apart
 
 
-async def undo_apart(ports: OperatorPorts, customer_id: int) -> None:
+async def undo_apart(ports: OperatorPorts, customer_id: int, *, by: str = "") -> None:
     """Raises wrong use when nobody had said so."""
     if all(each.customer_id != customer_id for each in await ports.apart.all()):
         raise wrong_use(
             f"Nobody said that customer {customer_id} has no Entra tenant. See: entra-syncro customers list"
         )
     await ports.apart.remove(customer_id)
+    await note(ports, by, "without-entra-undone", customer_id)

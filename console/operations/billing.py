@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from console.operations.actor import note
 from console.operations.customers import connection, prove_consent
 from console.operations.errors import OperationError, held, wrong_use
 from console.operations.holding import is_halt, next_step, what_is_held
@@ -104,11 +105,13 @@ async def clear_unlicensed(ports: OperatorPorts, customer_id: int, code: str, *,
     require_approved(tied)
     await _refuse_what_was_rejected(ports, customer_id, code)
     try:
-        return await ports.passes.clear(customer_id, code, by)
+        cleared = await ports.passes.clear(customer_id, code, by)
     except Permanent as error:
         if error.service != "worker":
             raise
         raise held(_why_not_cleared(error, customer_id)) from None
+    await note(ports, by, "clear-licences", customer_id, code=code, contacts=cleared)
+    return cleared
 
 
 async def _refuse_what_was_rejected(ports: OperatorPorts, customer_id: int, code: str) -> None:

@@ -12,6 +12,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from console.operations.actor import note
 from console.operations.errors import OperationError, guid, held, wrong_use
 from console.operations.ports import OperatorPorts
 from console.operations.refusals import refusal
@@ -129,7 +130,9 @@ async def look(
     return Match(customer_id, known.name, proof.organization, verdict, proof.lacks)
 
 
-async def confirm(ports: OperatorPorts, match: Match, *, shared: bool = False, add: bool = False) -> Connection:
+async def confirm(
+    ports: OperatorPorts, match: Match, *, shared: bool = False, add: bool = False, by: str = ""
+) -> Connection:
     """Link what a person has seen, in preview, by the rules as they stand now; and settle the customer's invite."""
     tenant, now = match.organization.tenant_id.lower(), ports.clock.now()
     verdict = await _refuse(ports, match.customer_id, tenant, shared=shared, add=add)
@@ -143,6 +146,7 @@ async def confirm(ports: OperatorPorts, match: Match, *, shared: bool = False, a
     if waiting is not None and waiting.state is not InviteState.CONNECTED:
         end = replace(waiting, state=InviteState.CONNECTED, answered_by=match.organization, code="", settled_at=now)
         await ports.invites.settle(replace(end, missing=match.lacks))
+    await note(ports, by, "connect", match.customer_id, tenant=tenant)
     return made
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from console.operations.actor import note
 from console.operations.connecting import consent_link, invite
 from console.operations.errors import OperationError, wrong_use
 from console.operations.ports import OperatorPorts
@@ -88,6 +89,7 @@ async def consent_by_partner(
     expect: Callable[[int], None] = lambda _: None,
     told: Callable[[], None] = lambda: None,
     pauses: Sequence[float] = REPLICATING,
+    by: str = "",
 ) -> tuple[PartnerConsent, ...]:
     """One result per customer. `tell(address, code)` is how the person is asked to sign in, once. `pauses`: seconds
     to wait before each further proof, while a consent may only be on its way.
@@ -105,6 +107,8 @@ async def consent_by_partner(
     async def ask(one: Invite) -> PartnerConsent:
         async with turn:
             result = await _asked(ports, one, related, pauses)
+            if result.result is not ConsentResult.FAILED:
+                await note(ports, by, "consent", result.customer_id, tenant=result.tenant_id)
         told()
         return result
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from console.operations.actor import note
 from console.operations.customers import connection
 from console.operations.ports import OperatorPorts
 from shared.domain.linking import is_living
@@ -32,7 +33,7 @@ class Disconnected:
     subscribed: tuple[str, ...] = ()
 
 
-async def disconnect(ports: OperatorPorts, customer_id: int) -> Disconnected:
+async def disconnect(ports: OperatorPorts, customer_id: int, *, by: str = "") -> Disconnected:
     tied = await connection(ports, customer_id)
     gone = replace(tied, status=ConnectionStatus.DISCONNECTED, changed_at=ports.clock.now())
     await ports.connections.save(gone)
@@ -42,6 +43,7 @@ async def disconnect(ports: OperatorPorts, customer_id: int) -> Disconnected:
     await _forget_polls(ports, ended)
     states = await ports.subscription_states.all()
     subscribed = tuple(each for each in ended if each in states and states[each].subscription_id is not None)
+    await note(ports, by, "disconnect", customer_id)
     return Disconnected(gone, ended, kept, _stays(ports.consent.app_id, ended, kept), subscribed)
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlsplit
 
+from console.operations.actor import note
 from console.operations.connecting import need_secret
 from console.operations.errors import OperationError, held, wrong_use
 from console.operations.ports import OperatorPorts
 from console.operations.refusals import spent, unusable
 from shared.domain.consent import Signed, read_state
 from shared.domain.consent_answer import Declined, Granted, Odd, read_answer
-from shared.domain.onboarding import Invite
+from shared.domain.onboarding import Invite, InviteState
 from shared.runtime.answering import declined, granted
 from shared.runtime.proof import REPLICATING
 
 
 async def finish(
-    ports: OperatorPorts, pasted: str, *, expect: int | None = None, pauses: Sequence[float] = REPLICATING
+    ports: OperatorPorts, pasted: str, *, expect: int | None = None, pauses: Sequence[float] = REPLICATING, by: str = ""
 ) -> Invite:
     """Take the address that Microsoft's consent page led to, prove what it claims and settle its invite.
 
@@ -38,7 +39,10 @@ async def finish(
     taken = await _take(ports, signed.nonce, expect)
     match answer:
         case Granted(tenant_id=tenant):
-            return await granted(ports, ports.clock, taken, tenant, pauses=pauses)
+            settled = await granted(ports, ports.clock, taken, tenant, pauses=pauses)
+            if settled.state is InviteState.CONNECTED:
+                await note(ports, by, "connect", settled.customer_id, tenant=tenant)
+            return settled
         case Declined(code=code):
             return await declined(ports, ports.clock, taken, code)
 

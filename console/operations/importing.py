@@ -41,6 +41,7 @@ async def import_customers(
     *,
     expect: Callable[[int], None] = lambda _: None,
     told: Callable[[], None] = lambda: None,
+    by: str = "",
     keep: Callable[[ImportRow], None] = lambda _: None,
 ) -> tuple[ImportRow, ...]:
     """A result for every line, in the order of the file; `keep` gets each as soon as it is there.
@@ -65,7 +66,7 @@ async def import_customers(
             elif _is_done(one, connections.get(one.customer.id), apart):
                 row = row_of(one, RowResult.ALREADY if one.tenant_id else RowResult.WITHOUT_ENTRA)
             else:
-                row = await _settled(ports, one)
+                row = await _settled(ports, one, by)
         keep(row)
         told()
         return row
@@ -82,15 +83,15 @@ def _is_done(wish: Wish, tied: Connection | None, apart: Collection[int]) -> boo
     return tied is None and wish.customer.id in apart
 
 
-async def _settled(ports: OperatorPorts, wish: Wish) -> ImportRow:
+async def _settled(ports: OperatorPorts, wish: Wish, by: str) -> ImportRow:
     """One line's trouble is its own; what stops the whole account stops this too."""
     made = row_of(wish, RowResult.CONNECTED)
     try:
         if not wish.tenant_id:
-            await set_apart(ports, wish.customer.id, customer=wish.customer)
+            await set_apart(ports, wish.customer.id, customer=wish.customer, by=by)
             return row_of(wish, RowResult.WITHOUT_ENTRA)
         match = await look(ports, wish.customer.id, wish.tenant_id, customer=wish.customer)
-        await confirm(ports, match)
+        await confirm(ports, match, by=by)
     except ConsentNeededError as needed:
         if needed.exit_code == 1:
             return replace(failed(wish, needed.message), link=needed.link)

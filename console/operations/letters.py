@@ -1,82 +1,254 @@
-"""Failed changes (dead letters): what was given up, and giving it another try.
+"""Failed changes (dead letters): found by filters, grouped by cause, shown with everything known, exported, discarded.
 
-Operators browse the ledger, never the queue. A body is shown only as what `decode` makes of it: ids and times.
+Operators browse the ledger, never the queue, and browsing changes nothing. A body is shown only as what `decode` makes
+of it: ids and times. Trying them again is `console/operations/letters_replay.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import assert_never
-from uuid import uuid4
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
 
-from console.operations.errors import OperationError, wrong_use
+from console.operations.actor import note
+from console.operations.errors import wrong_use
 from console.operations.ports import OperatorPorts
-from shared.domain.messages import (
-    DeadLettered,
-    Lane,
-    Reason,
-    SubscriptionTouched,
-    Unreadable,
-    UsersTouched,
-    decode,
-)
-from shared.domain.records import DeadLetter
+from shared.domain.desk import LetterFilter
+from shared.domain.letters import cure_of_letter, grouped, state_of
+from shared.domain.linking import is_living
+from shared.domain.records import DeadLetter, JournalEntry
+
+MANY = 100_000  # letters that one question may find
+_WRITES = 20  # changes shown of one user
+UNSETTLED = ("open", "parked")  # states in which a letter waits for a person
+LIST = "entra-syncro dead-letters list"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterWish:
+    """Which failed changes an operator means; every part that is set must hold. `cause`: a code, or "CODE: DETAIL"."""
+
+    ids: tuple[str, ...] = ()
+    customer_id: int | None = None
+    cause: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    run_id: str = ""
+
+    @property
+    def is_everything(self) -> bool:
+        return self == LetterWish()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many letters of a group are of one customer; `customer_id` None: no customer is known for them."""
+
+    customer_id: int | None
+    customer_name: str
+    letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGroup:
+    """`cause`: what `--cause` takes. `parked`: those that were tried again too often."""
+
+    cause: str
+    what: str
+    who_does_what: str
+    letters: int
+    users: int
+    parked: int
+    customers: tuple[Share, ...]
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLetter:
+    """`writes`: what was written for its users since it was first seen, newest first."""
+
+    letter: DeadLetter
+    state: str
+    what: str
+    who_does_what: str
+    customers: tuple[str, ...]
+    size: int
+    writes: tuple[JournalEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """`before`: letter id -> what it was already, for those that nobody could discard any more."""
+
+    done: tuple[str, ...]
+    before: Mapping[str, str] = field(default_factory=dict)
 
 
 async def letters(ports: OperatorPorts, *, include_settled: bool = False, limit: int = 100) -> Sequence[DeadLetter]:
     return await ports.dead_letters.list(status=None if include_settled else "open", limit=limit)
 
 
-async def replay(ports: OperatorPorts, letter_id: str) -> DeadLetter:
-    """Put a failed change back to work with its attempts at zero.
+async def find_letters(
+    ports: OperatorPorts, wish: LetterWish, *, include_settled: bool = False
+) -> Sequence[DeadLetter]:
+    """The latest failure first; without `include_settled` those that wait for a person."""
+    return await letters_in(ports, wish, None if include_settled else UNSETTLED)
 
-    Publish first, settle after: a crash in between replays it twice, which is harmless, and never loses it.
-    """
+
+async def letters_in(ports: OperatorPorts, wish: LetterWish, states: Sequence[str] | None) -> Sequence[DeadLetter]:
+    """Those in one of these states, in any with None; the latest failure first."""
+    if wish.ids:
+        found = [await letter_of(ports, letter_id) for letter_id in dict.fromkeys(wish.ids)]
+        return [each for each in found if states is None or each.status in states]
+    error_class, _, detail = wish.cause.partition(":")
+    wanted = LetterFilter(
+        tenant_ids=await _tenants(ports, wish.customer_id),
+        error_class=error_class.strip(),
+        detail=detail.strip(),
+        since=wish.since,
+        until=wish.until,
+        run_id=wish.run_id,
+        status=None,
+    )
+    if states is None:
+        return await ports.dead_letters.find(wanted, limit=MANY)
+    meant = [
+        letter
+        for status in states
+        for letter in await ports.dead_letters.find(replace(wanted, status=status), limit=MANY)
+    ]
+    meant.sort(key=lambda letter: letter.letter_id)
+    return sorted(meant, key=lambda letter: letter.last_seen, reverse=True)
+
+
+async def letter_of(ports: OperatorPorts, letter_id: str) -> DeadLetter:
     letter = await ports.dead_letters.get(letter_id)
     if letter is None:
-        raise wrong_use(f"There is no failed change {letter_id}. List them: entra-syncro dead-letters list")
-    if letter.status != "open":
-        raise OperationError(f"Failed change {letter_id} was {letter.status} already.")
-    replayed = await _put_back(ports, letter)
-    if replayed is None:
-        raise OperationError(f"Failed change {letter_id} was settled by somebody else just now.")
-    return replayed
+        raise wrong_use(f"There is no failed change {letter_id}. List them: {LIST} --flat")
+    return letter
 
 
-async def replay_all(ports: OperatorPorts) -> Sequence[DeadLetter]:
-    """Every open letter that can be read; unreadable ones stay where they are."""
-    readable = [letter for letter in await letters(ports, limit=10_000) if _is_readable(letter)]
-    again = [await _put_back(ports, letter) for letter in readable]
-    return [letter for letter in again if letter is not None]
+async def letter_groups(
+    ports: OperatorPorts, wish: LetterWish, *, include_settled: bool = False
+) -> Sequence[ShownGroup]:
+    """By cause, over all customers, the largest group first."""
+    found = await find_letters(ports, wish, include_settled=include_settled)
+    customers = await customers_by_tenant(ports)
+    return [
+        ShownGroup(
+            cause=f"{group.error_class}: {group.detail}" if group.detail else group.error_class,
+            what=group.cure.what,
+            who_does_what=group.cure.who_does_what,
+            letters=group.letters,
+            users=group.users,
+            parked=group.parked,
+            customers=_shares(group.tenants, customers),
+            first_seen=group.first_seen,
+            last_seen=group.last_seen,
+        )
+        for group in grouped(found)
+    ]
 
 
-async def _put_back(ports: OperatorPorts, letter: DeadLetter) -> DeadLetter | None:
-    """None: another operator settled it meanwhile."""
-    message, lane = _fresh(ports, letter)
-    await ports.publisher.publish(message, lane)
-    now = ports.clock.now()
-    if not await ports.dead_letters.settle(letter.letter_id, "replayed", now):
-        return None
-    return replace(letter, status="replayed", settled_at=now)
+async def show_letter(ports: OperatorPorts, letter_id: str) -> ShownLetter:
+    letter = await letter_of(ports, letter_id)
+    customers = await customers_by_tenant(ports)
+    cure = cure_of_letter(letter.error_class, letter.detail)
+    writes: list[JournalEntry] = []
+    for user in letter.user_ids[:_WRITES]:
+        entries = await ports.journal.entries(user_id=user, limit=_WRITES)
+        writes += [entry for entry in entries if entry.intended_at >= letter.first_seen]
+    return ShownLetter(
+        letter=letter,
+        state=state_of(letter),
+        what=cure.what,
+        who_does_what=cure.who_does_what,
+        customers=tuple(name for _, name in customers.get(letter.tenant_id or "", ())),
+        size=len(letter.body),
+        writes=tuple(writes),
+    )
 
 
-def _is_readable(letter: DeadLetter) -> bool:
-    return isinstance(decode(letter.body), UsersTouched | SubscriptionTouched)
+async def export_letter(ports: OperatorPorts, letter_id: str, file: Path) -> int:
+    """The bytes as they lay in the queue, for this machine's user alone; gives how many. Never over a file."""
+    letter = await letter_of(ports, letter_id)
+    try:
+        await asyncio.to_thread(_save, file, letter.body)
+    except FileExistsError:
+        raise wrong_use(f"{file} exists already and is left alone. Name another file.") from None
+    except FileNotFoundError:
+        raise wrong_use(f"The folder of {file} does not exist. Make it, or name another file.") from None
+    return len(letter.body)
 
 
-def _fresh(ports: OperatorPorts, letter: DeadLetter) -> tuple[UsersTouched | SubscriptionTouched, Lane]:
-    message = decode(letter.body)
-    fresh = {"attempt": 0, "noticed_at": ports.clock.now(), "trace_id": uuid4().hex}
-    match message:
-        case UsersTouched():
-            return message.model_copy(update={**fresh, "reason": Reason.REPLAY, "confirm": False}), Lane.LIVE
-        case SubscriptionTouched():
-            return message.model_copy(update=fresh), Lane.CONTROL
-        case DeadLettered() | Unreadable():
-            raise OperationError(
-                f"Failed change {letter.letter_id} cannot be read ({letter.detail}), so it cannot be replayed. "
-                "Its bytes are kept in the ledger; please report it to the makers."
-            )
-        case _:
-            assert_never(message)
+async def discard(ports: OperatorPorts, letter_ids: Sequence[str], *, why: str, by: str) -> Discarded:
+    """Give failed changes up for good; a next change or full sync looks at their users anyway.
+
+    Nothing is written to Syncro. Harmless when repeated.
+    """
+    if not why.strip():
+        raise wrong_use("Say why, for those who look at it later: --why TEXT")
+    found = [await letter_of(ports, letter_id) for letter_id in dict.fromkeys(letter_ids)]
+    done: list[str] = []
+    before: dict[str, str] = {}
+    for letter in found:
+        now = ports.clock.now()
+        if await ports.dead_letters.settle(letter.letter_id, "discarded", now, by=by, why=why.strip()):
+            done.append(letter.letter_id)
+            await note(ports, by, "discard", letter=letter.letter_id, why=why.strip())
+        else:
+            before[letter.letter_id] = await _told_state(ports, letter.letter_id)
+    return Discarded(tuple(done), before)
+
+
+async def _told_state(ports: OperatorPorts, letter_id: str) -> str:
+    letter = await letter_of(ports, letter_id)
+    if letter.status == "claimed":
+        return f"being tried again ({letter.replay_id}); stop that first: entra-syncro dead-letters cancel " + (
+            letter.replay_id
+        )
+    return f"{state_of(letter)} already" + (f" by {letter.settled_by}" if letter.settled_by else "")
+
+
+async def customers_by_tenant(ports: OperatorPorts) -> Mapping[str, Sequence[tuple[int, str]]]:
+    """Tenant -> (number, name) of its connected customers; of those that were, where none is any more."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    every = await ports.connections.list()
+    for living in (True, False):
+        known = set(found)
+        for each in every:
+            if is_living(each) is living:
+                for tenant_id in each.tenants:
+                    if tenant_id not in known:
+                        found.setdefault(tenant_id, []).append((each.customer_id, each.customer_name))
+    return found
+
+
+async def _tenants(ports: OperatorPorts, customer_id: int | None) -> tuple[str, ...]:
+    if customer_id is None:
+        return ()
+    connection = await ports.connections.get(customer_id)
+    if connection is None:
+        raise wrong_use(f"Customer {customer_id} was never connected. See them: entra-syncro customers list")
+    return connection.tenants
+
+
+def _shares(tenants: Mapping[str, int], customers: Mapping[str, Sequence[tuple[int, str]]]) -> tuple[Share, ...]:
+    """A tenant of several customers counts for each of them."""
+    counts: dict[tuple[int | None, str], int] = {}
+    for tenant_id, count in tenants.items():
+        known: Sequence[tuple[int | None, str]] = customers.get(tenant_id, ())
+        for who in known or [(None, "no known customer")]:
+            counts[who] = counts.get(who, 0) + count
+    shares = [Share(number, name, count) for (number, name), count in counts.items()]
+    return tuple(sorted(shares, key=lambda share: (-share.letters, share.customer_name)))
+
+
+def _save(file: Path, body: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(body)

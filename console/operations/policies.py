@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from console.operations.actor import note
 from console.operations.customers import connection
 from console.operations.errors import OperationError
 from console.operations.ports import OperatorPorts
@@ -71,7 +72,7 @@ async def plan_policy(ports: OperatorPorts, customer_id: int, wish: Wish) -> Pol
     return PolicyChange(tied, before, after, keys, _changed_rows(now, then), _counts(now, then), then)
 
 
-async def save_policy(ports: OperatorPorts, change: PolicyChange) -> None:
+async def save_policy(ports: OperatorPorts, change: PolicyChange, *, by: str = "") -> None:
     """Save what was shown, unless somebody saved other rules meanwhile."""
     customer_id = change.connection.customer_id
     if await ports.policies.policy(customer_id) != change.before:
@@ -81,6 +82,7 @@ async def save_policy(ports: OperatorPorts, change: PolicyChange) -> None:
         )
     await _outdate_preview(ports, change)
     await ports.policies.save_policy(customer_id, change.after)
+    await note(ports, by, "policy", customer_id, rules=", ".join(change.keys))
 
 
 async def _outdate_preview(ports: OperatorPorts, change: PolicyChange) -> None:

@@ -6,21 +6,26 @@ themselves, one file each.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from shared import ports
 from shared.domain.billing import BillingReport
+from shared.domain.changes import Plan
 from shared.domain.consent import ConsentDesk
+from shared.domain.contact import Contact
 from shared.domain.credential import CredentialInfo
+from shared.domain.desk import Chosen
 from shared.domain.forecast import Forecast
 from shared.domain.messages import Reason
 from shared.domain.nightly import BillingPolicy, NightlyPolicy
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview
 from shared.domain.records import Hold
+from shared.domain.ruling import Ruling
+from shared.domain.undo_steps import Undone, UndoPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,29 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a user's contact is, or will be, as it is: five steps in their order. Nothing was written for it."""
+    """Why a user's contact is, or will be, as it is: five steps in their order, and the rule behind every field.
+
+    Nothing was written for it. `fields`: () where no contact is known or made.
+    """
 
     user_label: str
     steps: tuple[Step, ...]
+    fields: tuple[Ruling, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What a decision that nobody made yet would change for one user: the plan `now`, and `then`.
+
+    `contact`: the one that would then be the user's, None without one. `seen`: the contacts in question now, as a
+    choice keeps them (`Chosen.candidates`).
+    """
+
+    user_label: str
+    contact: Contact | None
+    now: Plan
+    then: Plan
+    seen: str
 
 
 class Passes(Protocol):
@@ -85,6 +109,11 @@ class Passes(Protocol):
     async def explain(self, customer_id: int, user_id: str) -> Explanation:
         """must: write nothing, anywhere"""
 
+    async def suppose(
+        self, customer_id: int, user_id: str, *, contact_id: int | None = None, chosen: Chosen | None = None
+    ) -> Supposed:
+        """If this contact were the user's, or a person had chosen that for it. must: change nothing, anywhere"""
+
     async def billing(self, customer_id: int) -> BillingReport:
         """must: write nothing, anywhere"""
 
@@ -92,6 +121,20 @@ class Passes(Protocol):
         """Clear the licence of the contacts that are billed without one, and give how many were.
 
         must: raise Permanent and write nothing unless the report's code still equals `code`
+        """
+
+
+class Undos(Protocol):
+    """Taking writes back, one customer at a time. `chosen`: ids of journal entries."""
+
+    async def plan(self, customer_id: int, chosen: Collection[int]) -> UndoPlan:
+        """must: write nothing, anywhere"""
+
+    async def undo(self, customer_id: int, chosen: Collection[int], code: str, by: str) -> Undone:
+        """Pause the customer, and take back what the plan with this code showed and is still ours.
+
+        must: raise Permanent "plan_changed" and write nothing for any other code
+        must: be harmless when it is repeated, also after it was killed
         """
 
 
@@ -143,3 +186,12 @@ class OperatorPorts:
     credential: CredentialInfo
     consent: ConsentDesk
     rules: SyncPolicy
+    replays: ports.Replays
+    journal_search: ports.JournalSearch
+    pins: ports.Pins
+    choices: ports.Choices
+    deeds: ports.Deeds
+    notices: ports.Notices
+    undos: Undos
+    backups: ports.Backups
+    channels: Sequence[ports.Channel]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from console.operations.actor import note
 from console.operations.cleanness import OVERWRITES_KEY, UNSEEN_KEY, judge
 from console.operations.customers import change, connection
 from console.operations.errors import OperationError, held
@@ -123,6 +124,11 @@ async def approve(
     refused.
     """
     tied = await connection(ports, customer_id)
+    if tied.status is ConnectionStatus.PAUSED:
+        raise held(
+            f"{tied.customer_name} is paused by a person: an approval does not end that. Go on: entra-syncro customers "
+            f"resume {customer_id}"
+        )
     await _refuse_older_preview(ports, tied)
     digest = code or (await _remembered(ports, customer_id)).digest
     if not second_writer_accepted:
@@ -134,6 +140,7 @@ async def approve(
     # Owed first: if this process dies or Syncro does not answer, the worker makes the first full sync by itself.
     generation = await ports.owed.mark(customer_id, "approved just now", ports.clock.now())
     await change(ports, replace(tied, status=ConnectionStatus.APPROVED, changed_at=ports.clock.now()), tied)
+    await note(ports, by, "approve", customer_id, code=digest)
     try:
         started = await start_pass(ports, tied, first=first, by=by)
     except SyncError as error:

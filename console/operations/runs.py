@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from console.operations.actor import note
 from console.operations.customers import connection
 from console.operations.errors import OperationError, held, wrong_use
 from console.operations.holding import REJECTED, decisions, has_expired, is_rejected, next_step, waiting_lines
@@ -85,6 +86,7 @@ async def approve_hold(ports: OperatorPorts, code: str, *, by: str) -> StartedRu
         raise held(f"Somebody else was faster: {error.detail}. Look: entra-syncro runs show {code}") from None
     if started.stale:
         raise held(_stale(started, ports))
+    await note(ports, by, "approve-held", hold.customer_id, code=code, run=started.run_id)
     return replace(started, rejected_before=rejected) if started.hold is None else started
 
 
@@ -106,6 +108,7 @@ async def reject_hold(ports: OperatorPorts, code: str, *, why: str, by: str) -> 
     if not await ports.holds.settle(hold.customer_id, code, HoldState.REJECTED, decided_by, now):
         raise OperationError("Somebody else decided about it just now. Look: entra-syncro runs show " + code)
     await ports.holds.open(replace(hold, detail=_rejected_detail(hold, decided_by), held_at=now, expires_at=now))
+    await note(ports, by, "reject", hold.customer_id, code=code, why=why.strip())
     return replace(hold, state=HoldState.REJECTED, settled_at=now, settled_by=decided_by)
 
 

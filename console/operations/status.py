@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import assert_never
 
 from console.operations.freshness import all_freshness
+from console.operations.pins import ShownPin, pins
 from console.operations.ports import OperatorPorts
 from console.operations.rejections import rejection
+from console.operations.waiting import Waiting, listed
 from shared.domain.credential import CredentialInfo
 from shared.domain.freshness import Freshness
-from shared.domain.onboarding import Invite, InviteState, WithoutEntra
+from shared.domain.onboarding import WithoutEntra
 from shared.domain.records import STOPPED_KEY, Connection, ConnectionStatus, Hold, LastFull, Owed, Run, RunState
 
 _BELIEVED = frozenset({RunState.WORKING, RunState.DONE})
@@ -22,12 +22,14 @@ _LONGEST_READING = timedelta(hours=1)  # a run that reads for longer was killed
 _RUNS_LOOKED_AT = 500  # the newest of all customers: a customer whose full sync is older has no notes to show
 
 
-class Turn(StrEnum):
-    """Whose turn a consent is. YOURS: a look at who answered. AGAIN: it came to nothing, a new link is needed."""
+@dataclass(frozen=True, slots=True)
+class WaitingConsent:
+    """A consent that is asked for and is no connection yet. `next`: who does what, one sentence."""
 
-    YOURS = "yours"
-    ADMINISTRATOR = "administrator"
-    AGAIN = "again"
+    customer_id: int
+    customer_name: str
+    state: str
+    next: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class Status:
     `conflicts`. `reading`: customers of which a full sync is reading now. `rejections`: approval code -> a sentence
     about who rejected exactly the same before, where somebody did. `freshness`: customer id -> how fresh it is, of
     those that are or were approved; `freshness_all`: the same over all of them. `without_entra`: customers that have no
-    tenant, counted apart. `credential`: what proves us to Microsoft, and its end. `consents`: those that are asked for
-    and are no connection yet, or came to nothing, by whose turn it is.
+    tenant, counted apart. `credential`: what proves us to Microsoft, and its end. `consents` that wait or came to
+    nothing. `locked`: contacts that a person locked and that are not free again.
     """
 
     seen_at: datetime
@@ -65,11 +67,13 @@ class Status:
     freshness_all: Freshness | None = None
     without_entra: Sequence[WithoutEntra] = ()
     credential: CredentialInfo | None = None
-    consents: Mapping[Turn, int] = field(default_factory=dict)
+    consents: Sequence[WaitingConsent] = ()
+    locked: Sequence[ShownPin] = ()
 
 
 async def status(ports: OperatorPorts) -> Status:
-    connections, now = await ports.connections.list(), ports.clock.now()
+    found, now = await listed(ports), ports.clock.now()
+    connections = found.connections
     conflicts, holds = await ports.conflicts.list(), await ports.holds.list()
     runs = await ports.runs.recent(limit=_RUNS_LOOKED_AT)
     fresh = await all_freshness(ports, connections)
@@ -91,30 +95,15 @@ async def status(ports: OperatorPorts) -> Status:
         rejections={hold.code: told for hold in holds if (told := await rejection(ports, hold))},
         freshness=fresh.by_customer,
         freshness_all=fresh.together,
-        without_entra=await ports.apart.all(),
+        without_entra=found.without_entra,
+        locked=[each for each in await pins(ports) if each.holds],
         credential=ports.credential,
-        consents=_consents(await ports.invites.newest(), now),
+        consents=[_consent(each) for each in found.consents],
     )
 
 
-def _consents(newest: Mapping[int, Invite], now: datetime) -> Mapping[Turn, int]:
-    return Counter(turn for each in newest.values() if (turn := _turn(each, now)) is not None)
-
-
-def _turn(invite: Invite, now: datetime) -> Turn | None:
-    match invite.state:
-        case InviteState.CONSENTED:
-            return Turn.YOURS
-        case InviteState.TAKEN:
-            return Turn.ADMINISTRATOR
-        case InviteState.OPEN:
-            return Turn.ADMINISTRATOR if invite.expires_at > now else Turn.AGAIN
-        case InviteState.DECLINED | InviteState.FAILED:
-            return Turn.AGAIN
-        case InviteState.CONNECTED | InviteState.REPLACED:
-            return None
-        case _:
-            assert_never(invite.state)
+def _consent(each: Waiting) -> WaitingConsent:
+    return WaitingConsent(each.invite.customer_id, each.invite.customer_name, each.state, each.next)
 
 
 async def _unwritten(ports: OperatorPorts, connections: Sequence[Connection]) -> Mapping[int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from console.operations.actor import note
 from console.operations.customers import connection
 from console.operations.errors import guid, held, wrong_use
 from console.operations.ports import Explanation, OperatorPorts
@@ -66,14 +67,16 @@ def _nobody(_: StartedRun | NotStarted) -> None:
     """Nobody is told."""
 
 
-async def sync_customer(ports: OperatorPorts, customer_id: int) -> StartedRun:
+async def sync_customer(ports: OperatorPorts, customer_id: int, *, by: str = "") -> StartedRun:
     tied = await connection(ports, customer_id)
     require_approved(tied)
-    return await start_pass(ports, tied)
+    started = await start_pass(ports, tied)
+    await note(ports, by, "sync", customer_id, run=started.run_id)
+    return started
 
 
 async def sync_all(
-    ports: OperatorPorts, *, expect: Callable[[int], None] = lambda _: None, told: Told = _nobody
+    ports: OperatorPorts, *, expect: Callable[[int], None] = lambda _: None, told: Told = _nobody, by: str = ""
 ) -> StartedRuns:
     """Begin a full sync of every approved customer, `nightly.at_once` at the same time.
 
@@ -86,6 +89,7 @@ async def sync_all(
     expect(len(approved))
     begun = await _begin_each(ports, approved, told)
     runs = tuple(each for each in begun if isinstance(each, StartedRun))
+    await note(ports, by, "sync-all", runs=len(runs))
     costs = [run.forecast for run in runs if run.forecast is not None]
     return StartedRuns(
         runs=runs,
@@ -121,7 +125,7 @@ async def _started_or_why(ports: OperatorPorts, tied: Connection) -> StartedRun 
         return NotStarted(tied.customer_id, tied.customer_name, error)
 
 
-async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> StartedRun:
+async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str, *, by: str = "") -> StartedRun:
     tied, user = await _approved_user(ports, customer_id, user_id)
     home = await _home(ports, tied, user)
     now = ports.clock.now()
@@ -129,6 +133,7 @@ async def sync_user(ports: OperatorPorts, customer_id: int, user_id: str) -> Sta
     await ports.runs.start(Run(run.run_id, customer_id, Reason.MANUAL, 1, now))
     for message in split(home, [user], reason=Reason.MANUAL, noticed_at=now, trace_id=uuid4().hex, run_id=run.run_id):
         await ports.publisher.publish(message, Lane.LIVE)
+    await note(ports, by, "sync-user", customer_id, user=user, run=run.run_id)
     return run
 
 

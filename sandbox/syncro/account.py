@@ -63,12 +63,24 @@ class Customer:
 
 @dataclass(slots=True)
 class Ticket:
-    """As much of a ticket as decides whether its contact may go."""
+    """As much of a ticket as decides whether its contact may go, and the comments that it was opened with."""
 
     id: int
     customer_id: int
     contact_id: int | None
     subject: str
+    created_at: datetime
+    comments: list[dict[str, object]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Holding:
+    """An asset, or a login to the customer portal: as much of either as decides whether its contact may go."""
+
+    id: int
+    customer_id: int
+    contact_id: int | None
+    name: str
     created_at: datetime
 
 
@@ -89,6 +101,8 @@ class Account:
         self.customers: dict[int, Customer] = {}
         self.contacts: dict[int, Contact] = {}
         self.tickets: dict[int, Ticket] = {}
+        self.assets: dict[int, Holding] = {}
+        self.portal_users: dict[int, Holding] = {}
         self.contact_fields = Fields(101, AZURE_CONTACT_FIELDS)
         self.contact_fields.define("Badge No.")
         self.contact_fields.define("VIP", "check_box")
@@ -102,6 +116,8 @@ class Account:
             "contact": FIRST_CONTACT - 1,
             "ticket": FIRST_TICKET - 1,
             "phone": 900,
+            "asset": 70_000,
+            "portal_user": 80_000,
         }
 
     def next_id(self, kind: str) -> int:

@@ -101,8 +101,24 @@ def open_ticket(account: Account, body: Mapping[str, Any]) -> Ticket:
     if customer_id not in account.customers or (contact_id is not None and contact_id not in account.contacts):
         raise not_found()
     ticket = Ticket(account.next_id("ticket"), customer_id, contact_id, as_text(body.get("subject")), account.now())
+    ticket.comments += _comments(body.get("comments_attributes"))
     account.tickets[ticket.id] = ticket
     return ticket
+
+
+def _comments(sent: Any) -> list[dict[str, object]]:
+    """What a ticket is opened with; rows without a body are dropped, unknown keys too."""
+    rows = [row for row in sent if isinstance(row, dict)] if isinstance(sent, list) else []
+    return [
+        {
+            "subject": as_text(row.get("subject")),
+            "body": as_text(row["body"]),
+            "hidden": row.get("hidden") is True,
+            "do_not_email": row.get("do_not_email") is True,
+        }
+        for row in rows
+        if row.get("body")
+    ]
 
 
 def read_id(value: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""The calls on contacts and tickets.
+"""The calls on contacts, and the lists of what may hang on one: tickets, assets, portal logins.
 
 Answers flat contacts; a 422 carries the attempted record and one joined text. Next: `routes_customers.py`.
 """
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from sandbox.syncro import contacts
-from sandbox.syncro.account import Account, Contact
+from sandbox.syncro.account import Account, Contact, Holding
 from sandbox.syncro.contacts import read_id
 from sandbox.syncro.listing import Listing
 from sandbox.syncro.rejected import RejectedError, not_found
 from sandbox.syncro.router import Ask, Route
 from sandbox.syncro.show import contact_json, ticket_json
-from sandbox.syncro.tokens import DETAIL, EDIT, TICKETS_CREATE, TICKETS_LIST
+from sandbox.syncro.tokens import ASSETS_LIST, DETAIL, EDIT, GLOBAL_ADMIN, TICKETS_CREATE, TICKETS_LIST
 
 
 class InvalidContactError(RejectedError):
@@ -44,6 +44,8 @@ class ContactRoutes:
             Route("GET", "/tickets", TICKETS_LIST, self._tickets),
             Route("POST", "/tickets", TICKETS_CREATE, self._open_ticket),
             Route("GET", "/tickets/{id}", TICKETS_LIST, self._ticket, "ticket"),
+            Route("GET", "/customer_assets", ASSETS_LIST, self._assets),
+            Route("GET", "/portal_users", GLOBAL_ADMIN, self._portal_users),
         ]
 
     def _list(self, ask: Ask) -> Any:
@@ -100,6 +102,23 @@ class ContactRoutes:
         if ticket is None or not ask.token.sees(ticket.customer_id):
             raise not_found()
         return {"ticket": ticket_json(self._account, ticket)}
+
+    def _assets(self, ask: Ask) -> Any:
+        return self._holdings(ask, "assets", self._account.assets, "name")
+
+    def _portal_users(self, ask: Ask) -> Any:
+        return self._holdings(ask, "portal_users", self._account.portal_users, "email")
+
+    def _holdings(self, ask: Ask, kind: str, held: dict[int, Holding], label: str) -> Any:
+        rows = [each for each in held.values() if ask.token.sees(each.customer_id)]
+        if "customer_id" in ask.params:
+            wanted = read_id(ask.params["customer_id"])
+            rows = [each for each in rows if each.customer_id == wanted]
+
+        def show(each: Holding) -> dict[str, Any]:
+            return {"id": each.id, label: each.name, "customer_id": each.customer_id, "contact_id": each.contact_id}
+
+        return self._listing.page(kind, rows, ask.params, ask.token.secret, show, 25)
 
     @contextmanager
     def _invalid(self, attempt: Contact) -> Iterator[None]:

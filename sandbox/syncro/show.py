@@ -127,5 +127,8 @@ def ticket_json(account: Account, ticket: Ticket) -> dict[str, Any]:
         "status": "New",
         "problem_type": "Other",
         "properties": {},
-        "comments": [],
+        "comments": [
+            {"id": number, "ticket_id": ticket.id, **{k: comment[k] for k in ("subject", "body", "hidden")}}
+            for number, comment in enumerate(ticket.comments, 1)
+        ],
     }

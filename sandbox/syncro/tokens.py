@@ -14,7 +14,10 @@ from typing import Any
 LIST, DETAIL = "Customers - List/Search", "Customers - View Detail"
 CREATE, EDIT, DELETE = "Customers - Create", "Customers - Edit", "Customers - Delete"
 TICKETS_LIST, TICKETS_CREATE = "Tickets - List/Search", "Tickets - Create"
-ALL_PERMISSIONS = frozenset({LIST, DETAIL, CREATE, EDIT, DELETE, TICKETS_LIST, TICKETS_CREATE})
+ASSETS_LIST, GLOBAL_ADMIN = "Assets - List/Search", "Global Admin"
+ALL_PERMISSIONS = frozenset(
+    {LIST, DETAIL, CREATE, EDIT, DELETE, TICKETS_LIST, TICKETS_CREATE, ASSETS_LIST, GLOBAL_ADMIN}
+)
 DEFAULT_OWNER = "Sandbox Technician"
 
 

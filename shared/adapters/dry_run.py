@@ -6,7 +6,7 @@ nothing for what it does not send. Next: `console/operations.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.domain.changes import FieldChange
@@ -48,3 +48,12 @@ class DryRunContacts:
     async def update(self, allowance: Allowance, fresh: Contact, changes: Sequence[FieldChange]) -> Written:
         self._recorded.append(Recorded(fresh.customer_id, fresh.id, tuple(changes)))
         return Written(apply_to(fresh, changes), ())
+
+    async def attached(
+        self, allowance: Allowance, customer_id: int, contacts: Sequence[Contact]
+    ) -> Mapping[int, frozenset[str]]:
+        return await self._inner.attached(allowance, customer_id, contacts)
+
+    async def delete(self, allowance: Allowance, contact_id: int) -> None:
+        """Recorded as a write without changes."""
+        self._recorded.append(Recorded(0, contact_id, ()))

@@ -6,7 +6,7 @@ and of that only rows that `can_clear`. Next: `worker/billing.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -75,14 +75,16 @@ def report(
     links: Mapping[int, str],
     policy: SyncPolicy,
     part_numbers: Mapping[str, str],
+    *,
+    locked: Collection[int] = (),
 ) -> BillingReport:
     """All three reports on one customer, in the order of names.
 
     `plans`: one per user, also of those in step (ValueError without: their contacts would look like nobody's).
     `links`: contact id -> user id, of users that are gone too. `part_numbers`: product (SKU) id, lower case -> part
-    number.
+    number. `locked`: contacts that a person locked, besides those whose own field says so.
     """
-    books = _Books(users, contacts, plans, links, policy, part_numbers)
+    books = _Books(users, contacts, plans, links, policy, part_numbers, locked)
     without = tuple(sorted(books.without_licence(), key=lambda row: (row.contact_label.casefold(), row.contact_id)))
     not_billed = tuple(sorted(books.not_billed(), key=lambda row: (row.user_label.casefold(), row.user_id)))
     return BillingReport(customer_id, without, not_billed, tuple(_same_email(contacts)), _code(customer_id, without))
@@ -99,6 +101,7 @@ class _Books:
         links: Mapping[int, str],
         policy: SyncPolicy,
         part_numbers: Mapping[str, str],
+        locked: Collection[int],
     ) -> None:
         self._users = {_key(user.id): user for user in users}
         self._contacts = {contact.id: contact for contact in contacts}
@@ -108,6 +111,7 @@ class _Books:
         self._links = links
         self._policy = policy
         self._part_numbers = part_numbers
+        self._locked = frozenset(locked)
         self._user_of = {
             contact_id: _key(plan.user_id)
             for plan in self._plans.values()
@@ -145,7 +149,7 @@ class _Books:
 
     def _why_unfounded(self, contact: Contact, value: str, user: DirectoryUser | None) -> tuple[str, bool]:
         """A sentence, and whether clearing would be right."""
-        if normalise.text(contact.value(self._policy.fields.pin)):
+        if contact.id in self._locked or normalise.text(contact.value(self._policy.fields.pin)):
             return "The contact is locked; only a person may change it.", False
         if user is not None:
             label = licence_label(user.sku_ids, self._policy.extra_skus)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
@@ -72,10 +73,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class CreateContact:
+    """`chosen_by`: the person who chose a contact of its own for this user, "" where nobody had to."""
+
     user_id: str
     customer_id: int
     changes: tuple[FieldChange, ...]
     why: str
+    chosen_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +112,33 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
+    """`left_by`: the person who left it as it is, and `why`; "" while it waits for somebody's choice."""
+
     user_id: str
     customer_id: int
     reason: ConflictReason
     candidates: tuple[Candidate, ...]
+    left_by: str = ""
+    why: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return not self.left_by
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """The contact carries text in the pin field (`azure_sync_off`): nobody but people write it."""
+    """A person locked the contact: nobody but people write it.
+
+    `by`: who did, until when (None: for good) and `why`; "" when it is text in its own field (`azure_sync_off`).
+    """
 
     user_id: str
     customer_id: int
     contact_id: int
+    by: str = ""
+    until: datetime | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

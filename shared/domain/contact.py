@@ -28,7 +28,11 @@ PLAIN_FIELDS: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One contact. Absent, null and empty all read as ""; comparing is `shared.domain.normalise`'s business."""
+    """One contact. Absent, null and empty all read as ""; comparing is `shared.domain.normalise`'s business.
+
+    `has_more`: people typed something that is not read here (notes, an extension, addresses for tickets). We never
+    write it, so it would go with the contact and could not come back.
+    """
 
     id: int
     customer_id: int
@@ -45,6 +49,7 @@ class Contact:
     properties: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    has_more: bool = False
 
     def value(self, name: str) -> str:
         """A plain field, or else the custom field of that display name ("" when it was never set)."""

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from shared.domain.cure import NOBODY, Action, Cure, account, tenant
 from shared.domain.cures_of_microsoft import OF_MICROSOFT, PERMISSIONS
+from shared.domain.cures_of_notices import OF_NOTICES
 from shared.domain.cures_of_sign_in import OF_SIGN_IN
 from shared.domain.cures_of_syncro import OF_SYNCRO
 from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Transient
@@ -23,7 +24,7 @@ _CREDENTIALS = {
     "syncro": "syncro.api_token and its permissions",
 }
 
-TABLE: Mapping[str, Cure] = {**OF_MICROSOFT, **OF_SIGN_IN, **OF_SYNCRO}
+TABLE: Mapping[str, Cure] = {**OF_MICROSOFT, **OF_SIGN_IN, **OF_SYNCRO, **OF_NOTICES}
 
 _UNNAMED = Cure(
     "An unexpected failure.", "The log has the details; report it if it comes again.", Action.WAIT_FOR_PERSON

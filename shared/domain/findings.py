@@ -33,6 +33,7 @@ class Organ(StrEnum):
     NOTIFICATIONS = "notifications"
     POLLS = "polls"
     SECOND_WRITER = "second writer"
+    CHANNELS = "notices to people"
 
 
 @dataclass(frozen=True, slots=True)

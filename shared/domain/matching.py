@@ -10,7 +10,11 @@ also at its *rivals*, the other users with a claim to the same address, and deci
 - where no contact has the address yet, a rival counts if it holds a contact or would get one, so that an
   administrator's second account does not keep its owner from being created;
 - a guest contests no member's address: of one person in two tenants of a customer, the member is the one;
-- a contact that somebody else holds or claims by e-mail is no evidence for anybody else by name, phone or alias.
+- a contact that somebody else holds or claims by e-mail is no evidence for anybody else by name, phone or alias;
+- a rival for whom a person chose a contact of its own would get one, whatever the rules of scope say.
+
+A person's choice of a contact of its own speaks about the contacts that the person saw, by whatever address they
+would be found: which of them others write first must not matter. A link and an object id stand above it.
 
 `match` answers for one user, `assign` for all of a customer at once, by the very same rules. Next:
 `shared/domain/plan.py`.
@@ -19,16 +23,19 @@ also at its *rivals*, the other users with a claim to the same address, and deci
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
 from shared.domain import normalise
 from shared.domain.changes import Candidate, ConflictReason
+from shared.domain.choosing import NO_CHOICES, still_holds
 from shared.domain.contact import Contact
+from shared.domain.desk import Choice, Chosen
 from shared.domain.evidence import Evidence, own_addresses
 from shared.domain.policy import SyncPolicy
 from shared.domain.roster import Roster
-from shared.domain.scope import exclusion, is_guest
+from shared.domain.scope import exclusion, exclusion_of_chosen, is_guest
 from shared.domain.user import AnyUser, DirectoryUser
 
 
@@ -52,15 +59,21 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """No contact, and no doubt about it."""
+    """No contact, and no doubt about it. `chosen`: a person said so, None when nobody had to."""
+
+    chosen: Chosen | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """A person has to choose; best candidate first, none at all when several users want a contact that is not there."""
+    """A person has to choose; best candidate first, none at all when several users want a contact that is not there.
+
+    `left`: the choice of a person who left it as it is, None while it waits for one.
+    """
 
     reason: ConflictReason
     candidates: tuple[Candidate, ...] = ()
+    left: Chosen | None = None
 
 
 Match = Found | NotFound | Ambiguous
@@ -77,16 +90,18 @@ def match(
     policy: SyncPolicy,
     created_by_us: Collection[int] = (),
     gone: Collection[str] = (),
+    choices: Mapping[str, Chosen] = NO_CHOICES,
 ) -> Match:
     """The answer for one user of one customer.
 
     `contacts`: all of the customer, or the linked one alone. `link`: the ledger's contact for this user. `linked`:
     every link of the customer, contact id -> user id. `rivals`: the directory's users for the addresses that
     `contested_addresses` names (the user itself may be among them). `created_by_us`: ids that our journal made for
-    this very user. `gone`: ids of users deleted for good; what they held is free again.
+    this very user. `gone`: ids of users deleted for good; what they held is free again. `choices`: what people chose
+    for this user and for others, by user id.
     """
     roster = Roster(contacts, linked, policy, gone)
-    return _Look(user, roster, _by_address(rivals), link, frozenset(created_by_us)).answer()
+    return _Look(user, roster, _by_address(rivals), link, frozenset(created_by_us), choices).answer()
 
 
 def assign(
@@ -97,12 +112,13 @@ def assign(
     *,
     created: Mapping[int, str] | None = None,
     gone: Collection[str] = (),
+    choices: Mapping[str, Chosen] = NO_CHOICES,
 ) -> Mapping[str, Match]:
     """User id -> answer, for all users of one customer: no contact is ever found for two of them.
 
     `links` and `created` (what our journal made): contact id -> user id.
     """
-    answer = assigner(users, contacts, links, policy, created=created, gone=gone)
+    answer = assigner(users, contacts, links, policy, created=created, gone=gone, choices=choices)
     return {user.id: answer(user) for user in users}
 
 
@@ -114,6 +130,7 @@ def assigner(
     *,
     created: Mapping[int, str] | None = None,
     gone: Collection[str] = (),
+    choices: Mapping[str, Chosen] = NO_CHOICES,
 ) -> Callable[[AnyUser], Match]:
     """The same, one user at a time: for a tenant whose answers need not all be kept."""
     roster = Roster(contacts, links, policy, gone)
@@ -124,7 +141,8 @@ def assigner(
         made_for.setdefault(user_id, set()).add(contact_id)
 
     def answer(user: AnyUser) -> Match:
-        return _Look(user, roster, claimants, link_of.get(user.id), frozenset(made_for.get(user.id, ()))).answer()
+        ours = frozenset(made_for.get(user.id, ()))
+        return _Look(user, roster, claimants, link_of.get(user.id), ours, choices).answer()
 
     return answer
 
@@ -139,7 +157,7 @@ def contested_addresses(
     gone: Collection[str] = (),
 ) -> tuple[str, ...]:
     """The addresses whose claimants `match` has to know for this user; none for one that is linked already."""
-    return _Look(user, Roster(contacts, linked, policy, gone), lambda _: (), link, frozenset()).questions()
+    return _Look(user, Roster(contacts, linked, policy, gone), lambda _: (), link, frozenset(), NO_CHOICES).questions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +169,28 @@ class _Look:
     claimants: Claimants
     link: int | None
     made_for_it: frozenset[int]
+    choices: Mapping[str, Chosen]
 
     def answer(self) -> Match:
-        found = self._by_id()
-        if found is None and isinstance(self.user, DirectoryUser):
-            found = self._by_mail(self.user) or self._by_upn(self.user) or self._by_hints(self.user)
-        return found or NotFound()
+        certain = self._by_id()
+        if certain is not None or not isinstance(self.user, DirectoryUser):
+            return self._left_alone(certain or NotFound())
+        found = self._by_mail(self.user) or self._by_upn(self.user) or self._by_hints(self.user) or NotFound()
+        chosen = self._chosen(Choice.CREATE, found)
+        return NotFound(chosen) if chosen is not None else self._left_alone(found)
+
+    def _left_alone(self, found: Match) -> Match:
+        chosen = self._chosen(Choice.DISMISS, found)
+        return replace(found, left=chosen) if chosen is not None and isinstance(found, Ambiguous) else found
+
+    def _chosen(self, choice: Choice, found: Match) -> Chosen | None:
+        """What a person chose for this user, if that is it and it still holds."""
+        chosen = self.choices.get(self.user.id)
+        if chosen is None or chosen.choice is not choice:
+            return None
+        asked = in_question(found)
+        free = [each for each in asked if self.roster.is_free_for(self.user.id, self.roster.by_id[each])]
+        return chosen if still_holds(chosen, asked, free) else None
 
     def questions(self) -> tuple[str, ...]:
         if self._by_id() is not None or not isinstance(self.user, DirectoryUser):
@@ -186,7 +220,7 @@ class _Look:
     def _outranks(self, user: DirectoryUser, rivals: Sequence[DirectoryUser]) -> bool:
         """May this user create a contact with an address that is others' mail too? If none of them will ever."""
         return exclusion(user, self.roster.policy) is None and not any(
-            exclusion(rival, self.roster.policy) is None or self.roster.holds_one(rival.id) for rival in rivals
+            exclusion(rival, self.roster.policy) is None or self._is_certain(rival) for rival in rivals
         )
 
     def _by_upn(self, user: DirectoryUser) -> Match | None:
@@ -235,7 +269,13 @@ class _Look:
     def _contenders(self, user: DirectoryUser, address: str) -> list[DirectoryUser]:
         """Rivals that count. A guest with a contact does even for a member: which of them is right, a person says."""
         rivals = self._rivals(address)
-        return rivals if is_guest(user) else [r for r in rivals if not is_guest(r) or self.roster.holds_one(r.id)]
+        return rivals if is_guest(user) else [r for r in rivals if not is_guest(r) or self._is_certain(r)]
+
+    def _is_certain(self, rival: DirectoryUser) -> bool:
+        """It holds a contact, or a person chose one for it that is yet to be made."""
+        chosen = self.choices.get(rival.id)
+        is_due = chosen is not None and chosen.choice is Choice.CREATE and exclusion_of_chosen(rival) is None
+        return is_due or self.roster.holds_one(rival.id)
 
     def _rivals(self, address: str) -> list[DirectoryUser]:
         mine = self.user.id.lower()
@@ -265,6 +305,19 @@ class _Look:
         evidence = Evidence(self.user, self.roster)
         ranked = sorted(contact_ids, key=lambda each: (*evidence.rank(each), each))
         return Ambiguous(reason, tuple(Candidate(each, evidence.of(each)) for each in ranked))
+
+
+def in_question(found: Match) -> tuple[int, ...]:
+    """The contacts of which an answer speaks: the one that was found, or those among which a person chooses."""
+    match found:
+        case Found(contact=contact):
+            return (contact.id,)
+        case Ambiguous(candidates=candidates):
+            return tuple(each.contact_id for each in candidates)
+        case NotFound():
+            return ()
+        case _:
+            assert_never(found)
 
 
 def _by_address(users: Iterable[DirectoryUser]) -> Claimants:

@@ -8,7 +8,7 @@ owned fields follow the known truth, clearing included. Next: `shared/domain/cha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import assert_never
@@ -28,11 +28,13 @@ from shared.domain.changes import (
     UpdateContact,
 )
 from shared.domain.contact import PLAIN_FIELDS, Contact
+from shared.domain.desk import Chosen, Pin
 from shared.domain.facts import Facts
 from shared.domain.licences import licence_label
+from shared.domain.locks import NO_LOCKS
 from shared.domain.matching import Ambiguous, Found, Match, NotFound
 from shared.domain.policy import Authority, CreateScope, LeaverRule, NameFormat, SyncPolicy
-from shared.domain.scope import exclusion
+from shared.domain.scope import exclusion, exclusion_of_chosen
 from shared.domain.user import AnyUser, Deleted, DirectoryUser, Missing, SoftDeleted
 
 ACTIVE = "Active"
@@ -49,22 +51,25 @@ def plan(
     policy: SyncPolicy,
     today: date,
     missing_fields: frozenset[str] = frozenset(),
+    locks: Mapping[int, Pin] = NO_LOCKS,
 ) -> Plan:
     """What to do about one user of one customer.
 
     `facts`: what reports say, None when unknown (`Facts.known_at` has the age). `today`: the date that a new
     "since" carries. `missing_fields`: custom fields that Syncro lacks; they are left out and everything else works.
+    `locks`: contact id -> the pin of a person that holds now (`shared.domain.locks.standing`).
     """
     if isinstance(user, Missing):
         return NotYet(user.id, customer_id)
     look = _Look(user, facts, policy, today, missing_fields)
     match found:
-        case Ambiguous(reason=reason, candidates=candidates):
-            return Conflict(user.id, customer_id, reason, candidates)
-        case NotFound():
-            return _without_contact(look, customer_id)
+        case Ambiguous(reason=reason, candidates=candidates, left=left):
+            by, why = (left.by, left.why) if left is not None else ("", "")
+            return Conflict(user.id, customer_id, reason, candidates, by, why)
+        case NotFound(chosen=chosen):
+            return _without_contact(look, customer_id, chosen)
         case Found(contact=contact, level=level):
-            return _with_contact(look, contact, str(level), customer_id)
+            return _locked(look, contact, customer_id, locks) or _with_contact(look, contact, str(level), customer_id)
         case _:
             assert_never(found)
 
@@ -106,19 +111,30 @@ class _Look:
             yield from _follow(contact, names.object_id, user.id, "Remembers which Entra user this contact belongs to.")
 
 
-def _without_contact(look: _Look, customer_id: int) -> Plan:
+def _without_contact(look: _Look, customer_id: int, chosen: Chosen | None) -> Plan:
     if not isinstance(look.user, DirectoryUser):
         return Excluded(look.user.id, customer_id, ExclusionReason.GONE)
-    reason = exclusion(look.user, look.policy)
+    reason = exclusion(look.user, look.policy) if chosen is None else exclusion_of_chosen(look.user)
     if reason is not None:
         return Excluded(look.user.id, customer_id, reason)
     changes = look.changes(Contact(0, customer_id), creating=True)
+    if chosen is not None:
+        why = f"{chosen.by} chose a contact of its own for this user: {chosen.why}"
+        return CreateContact(look.user.id, customer_id, changes, why, chosen.by)
     return CreateContact(look.user.id, customer_id, changes, _why_created(look.policy))
 
 
+def _locked(look: _Look, contact: Contact, customer_id: int, locks: Mapping[int, Pin]) -> Pinned | None:
+    """By a person's word, or by the text in the contact's own field."""
+    pin = locks.get(contact.id)
+    if pin is not None:
+        return Pinned(look.user.id, customer_id, contact.id, pin.by, pin.until, pin.why)
+    if _is_blank(contact.value(look.policy.fields.pin)):
+        return None
+    return Pinned(look.user.id, customer_id, contact.id)
+
+
 def _with_contact(look: _Look, contact: Contact, link: str, customer_id: int) -> Plan:
-    if not _is_blank(contact.value(look.policy.fields.pin)):
-        return Pinned(look.user.id, customer_id, contact.id)
     changes = look.changes(contact, creating=False)
     if not changes:
         return NoChange(look.user.id, customer_id, contact.id, link)

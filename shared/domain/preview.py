@@ -92,6 +92,8 @@ def outcome_of(plan: Plan) -> str:
             return "in step"
         case Excluded():
             return "excluded"
+        case Conflict() if not plan.is_open:
+            return "left alone"
         case Conflict():
             return "conflict"
         case Pinned():

@@ -95,12 +95,13 @@ class JournalEntry:
 
     `id` and `contact_id` are None until known (a creation). `user_id` is "" where no user stands behind the write.
     `noticed_at`: when the earliest hint that led to it was noticed, None where nobody hinted (a customer's own fields).
+    `by`: the operator who ordered it, "" where nobody did. `undoes`: the entry that this write takes back.
     """
 
     customer_id: int
     user_id: str
     contact_id: int | None
-    action: str  # "create" | "update" | "customer"
+    action: str  # "create" | "update" | "customer" | "delete"
     changes: tuple[FieldChange, ...]
     cause: Reason
     trace_id: str
@@ -111,6 +112,8 @@ class JournalEntry:
     unstuck: tuple[str, ...] = ()
     id: int | None = None
     noticed_at: datetime | None = None
+    by: str = ""
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,11 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A failed change as an operator sees it. `body` is what lay in the queue; show it only through `decode`."""
+    """A failed change as an operator sees it. `body` is what lay in the queue; show it only through `decode`.
+
+    `run_id`: of the full sync it came from, "" for none. `replay_id`: the replay that has claimed it; `replays`: how
+    often it was tried again. `settled_by`, `why`: who replayed, discarded or parked it, and the reason that was given.
+    """
 
     letter_id: str
     body: bytes
@@ -136,8 +143,13 @@ class DeadLetter:
     attempts: int
     first_seen: datetime
     last_seen: datetime
-    status: str  # "open" | "replayed" | "discarded"
+    status: str  # "open" | "claimed" | "replayed" | "discarded" | "parked"
     settled_at: datetime | None = None
+    run_id: str = ""
+    replay_id: str = ""
+    replays: int = 0
+    settled_by: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

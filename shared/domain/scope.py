@@ -36,6 +36,13 @@ def exclusion(user: DirectoryUser, policy: SyncPolicy) -> ExclusionReason | None
     return next((reason for applies, reason in rules if applies), None)
 
 
+def exclusion_of_chosen(user: DirectoryUser) -> ExclusionReason | None:
+    """The same where a person chose a contact for this user: only what a contact needs counts, the scope does not."""
+    if not user.account_enabled:
+        return ExclusionReason.DISABLED
+    return None if address(user) else ExclusionReason.NO_ADDRESS
+
+
 def belongs(user: DirectoryUser, policy: SyncPolicy) -> bool | None:
     """Is this user of the part of a shared tenant that the rules choose? None: its groups are not known."""
     if not (_in_domain(user, policy) and _in_department(user, policy)):

@@ -32,6 +32,11 @@ def announced_key(tenant_id: str, user_id: str) -> str:
     return f"announced:{tenant_id}:{user_id}"
 
 
+def read_key(tenant_id: str, user_id: str) -> str:
+    """Memory key: when the read of a user's last successful look began (an aware ISO moment, kept for a day)."""
+    return f"read:{tenant_id}:{user_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
     """What the registrar last knew of one tenant's subscription.

@@ -99,6 +99,9 @@ class WorkerMetrics:
             "subscription_left_seconds", "Time until the first of the living subscriptions ends unless it is renewed"
         )
         self.unsubscribed = make.gauge("tenants_without_subscription", "Tenants whose subscription does not work")
+        self.notice_letters = make.counter(
+            "notice_letters", "Letters with notices, by channel and result (sent, failed)", "channel", "result"
+        )
         self.holds = make.gauge("brakes_open", "Customers for whom a brake holds changes until a person approves")
 
 

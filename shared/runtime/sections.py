@@ -167,6 +167,9 @@ class WorkerSettings(Section):
     )
     lease_wait: float = Field(10.0, ge=0, description="Longest wait for a customer that another holds, in seconds.")
     pace_wait: float = Field(60.0, gt=0, description="Longest wait for a slot in Syncro's pace, in seconds.")
+    replays_per_minute: float = Field(
+        60.0, gt=0, description="Failed changes that are tried again in a minute, at most (a number)."
+    )
 
 
 class ShutdownSettings(Section):
@@ -175,6 +178,12 @@ class ShutdownSettings(Section):
     )
     drain: float = Field(20.0, gt=0, description="Time to finish what is in hand, in seconds.")
     settle: float = Field(5.0, gt=0, description="Time to put back what was not finished, in seconds.")
+
+
+class OperatorSettings(Section):
+    name: str = Field(
+        "", description="Who acts, for the record; blank: the user of the machine that gives the command (a name)."
+    )
 
 
 class LogSettings(Section):

@@ -34,12 +34,14 @@ from shared.domain.nightly import BillingPolicy, BrakePolicy, FactsPolicy, Night
 from shared.domain.policy import CoalescePolicy, RetryPolicy, SyncPolicy
 from shared.domain.watching import PollPolicy
 from shared.runtime.graph_section import GraphSettings, LoginSettings
+from shared.runtime.notice_section import NoticeSettings
 from shared.runtime.secret_files import SecretFiles, UnreadableSecret, WithoutFiles, generated_secret
 from shared.runtime.sections import (
     PACE_CEILING,
     BrokerSettings,
     LedgerSettings,
     LogSettings,
+    OperatorSettings,
     PartnerSettings,
     PrivateSettings,
     ReceiverSettings,
@@ -110,7 +112,9 @@ class Settings(BaseSettings):
     polls: PollPolicy = _section(PollPolicy, "How often changes are asked for, whatever notifications say.")
     facts: FactsPolicy = _section(FactsPolicy, "Which reports of Microsoft are read, and what they mean.")
     billing: BillingPolicy = _section(BillingPolicy, "What invoices depend on.")
+    notices: NoticeSettings = _section(NoticeSettings, "What people are told, and how.")
     shutdown: ShutdownSettings = _section(ShutdownSettings, "The end of a process.")
+    operator: OperatorSettings = _section(OperatorSettings, "Whoever gives commands.")
     log: LogSettings = _section(LogSettings, "The log.")
 
     @model_validator(mode="after")
@@ -154,7 +158,8 @@ class Settings(BaseSettings):
         urls = (urlsplit(end.url).password or "" for end in (self.broker, self.state, self.ledger))
         ours = (self.graph.app_secret, self.graph.certificate_password, self.syncro.api_token)
         secrets = (*ours, *self.receiver.secrets.values())
-        return tuple(value for value in (*urls, *(s.get_secret_value() for s in secrets)) if value)
+        plain = (s.get_secret_value() for s in secrets)
+        return tuple(value for value in (*urls, *plain, *self.notices.secret_values()) if value)
 
     def client_state_secrets(self) -> Mapping[int, bytes]:
         """Secret by number, for `receiver.client_state`. Generated once into `data_dir` when none is set.

@@ -6,7 +6,7 @@ no vendor still gets one: opening costs no call. Next: `console/cli/run.py`, whi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -32,6 +32,11 @@ from shared.adapters.graph.reports import GraphReports
 from shared.adapters.graph.subscriptions import GraphSubscriptions
 from shared.adapters.http import HttpClient, open_http
 from shared.adapters.ledger import Ledger, open_ledger
+from shared.adapters.ledger.backup import LedgerBackups
+from shared.adapters.notices.beacon import HttpBeacon
+from shared.adapters.notices.smtp import Encryption, MailServer, SmtpChannel
+from shared.adapters.notices.teams import TeamsChannel
+from shared.adapters.notices.ticket import TicketChannel
 from shared.adapters.partner import PartnerCenter
 from shared.adapters.partner_login import PersonTokens
 from shared.adapters.skews import ClockSkews
@@ -43,6 +48,7 @@ from shared.adapters.syncro.probe import SyncroContactProbe
 from shared.domain.credential import CredentialInfo
 from shared.runtime.credential import credential_info
 from shared.runtime.graph_section import SYSTEM_IDENTITY, GraphSettings
+from shared.runtime.notice_section import SmtpSettings
 from shared.runtime.settings import PACE_CEILING, Settings
 
 USER_AGENT = "entra-syncro/0.1"
@@ -74,6 +80,9 @@ class Adapters:
     finder: ports.TenantFinder
     skews: ports.Skews
     credential: CredentialInfo
+    channels: Sequence[ports.Channel]
+    beacon: ports.Beacon | None
+    backups: ports.Backups
 
 
 @asynccontextmanager
@@ -122,7 +131,42 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
             finder=OpenIdFinder(login, settings.login.base_url),
             skews=skews,
             credential=credential_info(settings.graph),
+            channels=_channels(settings, graph, syncro, state.pace),
+            beacon=_beacon(settings, graph),
+            backups=LedgerBackups(settings.ledger.url),
         )
+
+
+def _channels(settings: Settings, http: HttpClient, syncro: HttpClient, pace: ports.Pace) -> Sequence[ports.Channel]:
+    """Those that are set, none is needed."""
+    notices = settings.notices
+    channels: list[ports.Channel] = []
+    if notices.smtp.host:
+        channels.append(SmtpChannel(_mail_server(notices.smtp)))
+    if address := notices.teams_url.get_secret_value():
+        channels.append(TeamsChannel(http, address))
+    if notices.ticket_customer:
+        token = settings.syncro.api_token.get_secret_value()
+        channels.append(TicketChannel(syncro, settings.syncro.base_url, token, pace, notices.ticket_customer))
+    return channels
+
+
+def _mail_server(smtp: SmtpSettings) -> MailServer:
+    return MailServer(
+        host=smtp.host,
+        port=smtp.port,
+        encryption=Encryption(smtp.encryption),
+        sender=smtp.sender,
+        recipients=smtp.recipients,
+        user=smtp.user,
+        password=smtp.password.get_secret_value(),
+        ca_file=smtp.ca_file,
+    )
+
+
+def _beacon(settings: Settings, http: HttpClient) -> ports.Beacon | None:
+    address = settings.notices.heartbeat_url.get_secret_value()
+    return HttpBeacon(http, address) if address else None
 
 
 def _partner(settings: Settings, http: HttpClient, stack: AsyncExitStack) -> PartnerCenter:

@@ -123,18 +123,28 @@ def test_a_failed_change_is_listed_and_replayed(made: Stage) -> None:
     assert letter["user_ids"] == [person.user_id]
     assert "body" not in letter
     assert made.status()["failed_changes"] == 1
-    assert person.user_id in _cli(made, "dead-letters", "list").out
+    assert person.user_id in _cli(made, "dead-letters", "list", "--flat").out
+    (group,) = _cli(made, "dead-letters", "list", "--json").json
+    assert (group["cause"].partition(":")[0], group["letters"]) == ("not_found", 1)
 
     _refused(made, 2, "There is no failed change", "dead-letters", "replay", "nonesuch")
     _refused(made, 2, "say --all", "dead-letters", "replay")
-    replayed = _cli(made, "dead-letters", "replay", letter["letter_id"], "--json")
-    assert (replayed.code, replayed.json[0]["status"]) == (0, "replayed")
-    eventually(lambda: made.vendors.title(person) == "Refused at first", 15, "the replayed change has arrived")
+    name = letter["letter_id"]
+    plan = _cli(made, "dead-letters", "replay", name, "--json").json
+    assert (plan["letters"], plan["in_step"]) == ([name], 0)
+    assert plan["customers"][0]["outcomes"] == {"update": 1}
+    assert [one["letter_id"] for one in _letters(made)] == [name], "a plan changes nothing"
+    done = _cli(made, "dead-letters", "replay", name, "--apply", plan["code"])
+    assert (done.code, "1 synced" in done.out) == (0, True), done.out + done.err
+    assert made.vendors.title(person) == "Refused at first"
     assert not _letters(made)
     assert [one["status"] for one in _letters(made, "--all")] == ["replayed"]
-    _refused(made, 1, "was replayed already", "dead-letters", "replay", letter["letter_id"])
+    (job,) = _cli(made, "dead-letters", "replays", "--json").json
+    assert (job["state"], job["handed_over"], job["skipped"]) == ("done", 1, 0)
+    again = _cli(made, "dead-letters", "replay", name, "--apply", plan["code"], "--no-watch")
+    assert (again.code, "began already" in again.out) == (0, True)
     everything = _cli(made, "failed", "replay", "--all", "--json")
-    assert (everything.code, everything.json) == (0, [])
+    assert (everything.code, everything.json["letters"]) == (0, [])
 
 
 def test_one_user_is_synced_on_demand(made: Stage) -> None:
@@ -147,7 +157,7 @@ def test_one_user_is_synced_on_demand(made: Stage) -> None:
 
 
 def _letters(made: Stage, *more: str) -> list[Any]:
-    found: list[Any] = _cli(made, "dead-letters", "list", "--json", *more).json
+    found: list[Any] = _cli(made, "dead-letters", "list", "--flat", "--json", *more).json
     return found
 
 

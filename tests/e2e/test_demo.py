@@ -27,6 +27,7 @@ SHAPE = {
         "writes_per_change": float,
         "calls_per_change": float,
     },
+    "refused": {"failed": int, "tried_again": int, "synced": int},
     "nightly": {"planned": int, "writes_first": int, "writes_second": int, "held": int},
 }
 
@@ -54,6 +55,7 @@ def test_the_demo_keeps_every_promise_within_two_minutes(tmp_path: Path, tell: T
     assert 1.0 < syncro["calls_per_change"] <= 2.0
     assert 0 < syncro["max_calls_in_60s"] <= 175
     assert 0 < syncro["creations"] < syncro["writes"] < syncro["calls"]
+    assert summary["refused"] == {"failed": 1, "tried_again": 1, "synced": 1}
     nightly = summary["nightly"]
     assert nightly["planned"] == 35, "every living user of the three tenants"
     assert 0 < nightly["writes_first"] < nightly["planned"]

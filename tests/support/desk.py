@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from console.operations import Begun, Explanation, OperatorPorts, Step
+from console.operations import Begun, Explanation, OperatorPorts, Step, Supposed
 from shared.domain.billing import BillingReport
-from shared.domain.changes import CreateContact, FieldChange, Kind, Plan, UpdateContact
+from shared.domain.changes import CreateContact, FieldChange, Kind, NoChange, Plan, UpdateContact
 from shared.domain.consent import ConsentDesk
 from shared.domain.contact import Contact, Customer
 from shared.domain.credential import CredentialInfo, CredentialKind
+from shared.domain.desk import Chosen
 from shared.domain.errors import Permanent, SyncError
 from shared.domain.forecast import Forecast
 from shared.domain.messages import Lane, Reason, UsersTouched, encode
@@ -21,6 +22,8 @@ from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview, PreviewRow
 from shared.domain.records import Connection, ConnectionStatus, DeadLetter, HeldRow, Hold, HoldState, Run
 from tests.support.clock import START
+from tests.support.fake_backups import FakeBackups
+from tests.support.fake_channel import FakeChannel
 from tests.support.fake_onboarding import (
     FakeAccountReads,
     FakeDoor,
@@ -30,14 +33,17 @@ from tests.support.fake_onboarding import (
     FakeSkews,
 )
 from tests.support.fake_probe import FakeContactProbe, FakeProducts
-from tests.support.fakes import World
+from tests.support.fakes import World, worker_ports
 from tests.support.receiver import TENANT, guid
+from worker.parts import WorkerSettings
+from worker.undoing import Undoing
 
 CUSTOMER = 7
 APP_ID = "24d3b144-21ae-4080-943f-7067b395b913"
 _FORECAST = Forecast(4_300, 54)
 _EXPLANATION = Explanation("Anna Meier", (Step("read", "An enabled member."),))
 _NOTHING_WRONG = BillingReport(CUSTOMER, (), (), (), "")
+_NOTHING_SUPPOSED = Supposed("", None, NoChange("u1", CUSTOMER, None), NoChange("u1", CUSTOMER, None), "")
 
 
 @dataclass
@@ -47,7 +53,7 @@ class FakePasses:
     `broken` is raised by `begin` (only for the customers in `broken_for`, if there are any). `begun`: (customer, run
     id); `asked`: what `begin` was asked besides. `hold`, `halted`, `stale` and `forecast` are what it answers. A
     release settles the hold, as the real pass does. `outcome`: what every user comes to at once, None: never.
-    `refusal` is raised by `clear`.
+    `refusal` is raised by `clear`. `supposed` is what `suppose` answers, `suppositions` what it was asked.
     """
 
     runs: Any
@@ -70,6 +76,8 @@ class FakePasses:
     cleared: list[tuple[int, str, str]] = field(default_factory=list)
     refusal: SyncError | None = None
     outcome: str | None = None
+    supposed: Supposed = _NOTHING_SUPPOSED
+    suppositions: list[tuple[int, str, int | None, Chosen | None]] = field(default_factory=list)
 
     async def preview(self, customer_id: int, policy: SyncPolicy | None = None) -> Preview:
         self._break(customer_id)
@@ -109,6 +117,12 @@ class FakePasses:
     async def explain(self, customer_id: int, user_id: str) -> Explanation:
         return self.explanation
 
+    async def suppose(
+        self, customer_id: int, user_id: str, *, contact_id: int | None = None, chosen: Chosen | None = None
+    ) -> Supposed:
+        self.suppositions.append((customer_id, user_id, contact_id, chosen))
+        return self.supposed
+
     async def billing(self, customer_id: int) -> BillingReport:
         return self.report
 
@@ -144,6 +158,8 @@ class Desk:
             self.customers.put(customer)
         self.passes = FakePasses(self.world.ledger.runs, self.world.ledger.holds)
         ledger = self.world.ledger
+        self.backups = FakeBackups()
+        self.channels: list[FakeChannel] = []
         self.organizations, self.finder, self.partner = FakeOrganizations(), FakeFinder(), FakePartner()
         self.door, self.skews, self.account = FakeDoor(), FakeSkews(), FakeAccountReads()
         self.contact_probe, self.products = FakeContactProbe(), FakeProducts()
@@ -193,6 +209,15 @@ class Desk:
                 public_url="https://hooks.example.net",
             ),
             rules=SyncPolicy(),
+            replays=ledger.replays,
+            journal_search=ledger.journal_search,
+            pins=ledger.pins,
+            choices=ledger.choices,
+            deeds=ledger.deeds,
+            notices=ledger.notices,
+            undos=Undoing(worker_ports(self.world), WorkerSettings(fingerprint_key=b"test"), ledger.journal_search),
+            backups=self.backups,
+            channels=self.channels,
         )
 
     async def _ledger_probe(self) -> None:

@@ -8,14 +8,13 @@ from datetime import datetime
 
 from shared.domain.changes import Conflict
 from shared.domain.errors import Permanent, Transient
-from shared.domain.messages import DeadLettered, Reason, UsersTouched, decode
+from shared.domain.messages import Reason
 from shared.domain.onboarding import Invite, InviteState, WithoutEntra
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import (
     Approval,
     Connection,
     ConnectionStatus,
-    DeadLetter,
     Delay,
     Hold,
     HoldState,
@@ -30,6 +29,15 @@ from shared.domain.records import (
     WriteState,
 )
 from shared.domain.watching import Coverage, Poll, SubscriptionState
+from tests.support.fake_desk import (
+    FakeChoices,
+    FakeDeadLetters,
+    FakeDeeds,
+    FakeJournalSearch,
+    FakeNotices,
+    FakePins,
+    FakeReplays,
+)
 
 
 class Switch:
@@ -239,41 +247,6 @@ class FakeJournal:
 
 
 @dataclass
-class FakeDeadLetters:
-    switch: Switch
-    held: dict[str, DeadLetter] = field(default_factory=dict)
-
-    async def record(self, letter: DeadLettered) -> None:
-        self.switch.reach()
-        message = decode(letter.body)
-        users = message.user_ids if isinstance(message, UsersTouched) else ()
-        tenant = message.tenant_id if isinstance(message, UsersTouched) else None
-        self.held.setdefault(
-            letter.letter_id,
-            DeadLetter(
-                letter.letter_id, letter.body, letter.lane, tenant, users, letter.error_class,
-                letter.detail, letter.attempts, letter.first_seen, letter.last_seen, "open",
-            ),
-        )  # fmt: skip
-
-    async def list(self, *, status: str | None = "open", limit: int = 100) -> Sequence[DeadLetter]:
-        self.switch.reach()
-        return [letter for letter in self.held.values() if status in (None, letter.status)][:limit]
-
-    async def get(self, letter_id: str) -> DeadLetter | None:
-        self.switch.reach()
-        return self.held.get(letter_id)
-
-    async def settle(self, letter_id: str, status: str, at: datetime) -> bool:
-        self.switch.reach()
-        letter = self.held.get(letter_id)
-        if letter is None or letter.status != "open":
-            return False
-        self.held[letter_id] = replace(letter, status=status, settled_at=at)
-        return True
-
-
-@dataclass
 class FakeConflicts:
     switch: Switch
     held: dict[tuple[int, str], OpenConflict] = field(default_factory=dict)
@@ -334,6 +307,10 @@ class FakeRuns:
         self.switch.reach()
         mine = [run for run in reversed(self.held.values()) if customer_id in (None, run.customer_id)]
         return [self._counted(run) for run in mine[:limit]]
+
+    async def outcomes(self, run_id: str) -> Mapping[str, str]:
+        self.switch.reach()
+        return dict(self.results.get(run_id, {}))
 
     async def full(self) -> Mapping[int, LastFull]:
         self.switch.reach()
@@ -545,6 +522,12 @@ class FakeLedger:
         self.polls = FakePolls(self.switch)
         self.invites = FakeInvites(self.switch)
         self.apart = FakeApart(self.switch)
+        self.replays = FakeReplays(self.switch, self.dead_letters)
+        self.journal_search = FakeJournalSearch(self.switch, self.journal)
+        self.pins = FakePins(self.switch)
+        self.choices = FakeChoices(self.switch)
+        self.deeds = FakeDeeds(self.switch)
+        self.notices = FakeNotices(self.switch)
 
     @property
     def away(self) -> bool:

@@ -122,7 +122,10 @@ class FakeReports:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that reached Syncro: "list", "get", "create" or "update", with a customer's or contact's id."""
+    """One request that reached Syncro, with a customer's or contact's id.
+
+    "list", "get", "create", "update", "attached" or "delete".
+    """
 
     at: float
     verb: str
@@ -176,6 +179,7 @@ class FakeContacts(_FakeSyncro):
 
     held: dict[int, Contact] = field(default_factory=dict)
     lost_creations: bool = False
+    hangs: dict[int, frozenset[str]] = field(default_factory=dict)  # contact id -> what hangs on it
 
     def __post_init__(self) -> None:
         self._ids = count(9_001)
@@ -207,6 +211,16 @@ class FakeContacts(_FakeSyncro):
     async def update(self, allowance: Allowance, fresh: Contact, changes: Sequence[FieldChange]) -> Written:
         await self._call(allowance, "update", fresh.id)
         return self._store(fresh, changes)
+
+    async def attached(
+        self, allowance: Allowance, customer_id: int, contacts: Sequence[Contact]
+    ) -> Mapping[int, frozenset[str]]:
+        await self._call(allowance, "attached", customer_id)
+        return {contact.id: self.hangs[contact.id] for contact in contacts if contact.id in self.hangs}
+
+    async def delete(self, allowance: Allowance, contact_id: int) -> None:
+        await self._call(allowance, "delete", contact_id)
+        self.held.pop(contact_id, None)
 
     def _store(self, contact: Contact, changes: Sequence[FieldChange]) -> Written:
         return Written(self.put(apply_to(contact, self._kept(changes))), self._unstuck(changes))

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from tests.support.fake_broker import FakeBroker, FakeDelivery, Published
 from tests.support.fake_changes import FakeUserChanges
+from tests.support.fake_desk import FakeDeadLetters
 from tests.support.fake_groups import FakeGroups
 from tests.support.fake_ledger import (
     FakeApprovals,
     FakeConflicts,
     FakeConnections,
-    FakeDeadLetters,
     FakeHolds,
     FakeJournal,
     FakeLedger,
@@ -117,4 +117,9 @@ def worker_ports(world: World) -> WorkerPorts:
         polls=ledger.polls,
         subscription_states=ledger.subscription_states,
         groups=world.groups,
+        replays=ledger.replays,
+        pins=ledger.pins,
+        choices=ledger.choices,
+        deeds=ledger.deeds,
+        notices=ledger.notices,
     )

@@ -24,7 +24,10 @@ def demo(
     state: Annotated[str, typer.Option(help="A state to use (redis://...); else a file.")] = "",
     ledger: Annotated[str, typer.Option(help="An empty database to use (postgresql://...); else a file.")] = "",
 ) -> None:
-    """Show the whole route against simulated vendors. Needs no settings and no server."""
+    """Show the whole route against simulated vendors. Needs no settings and no server.
+
+    Example: entra-syncro demo --once
+    """
     # Imported when asked for: no other command should wait for the simulated vendors to load.
     from console.cli.demo.play import perform
     from console.cli.demo.stage import Engine

@@ -1,4 +1,4 @@
-"""The acts of the demo: preview and approval, the first sync, people change, the night, the reckoning.
+"""The acts of the demo: preview and approval, the first sync, people change, one is refused, the night, the reckoning.
 
 Everything goes through `console.operations`, as the commands do; what Syncro holds is judged from the simulated
 Syncro's own store. Next: `people.py` (what happens), `arrival.py` (when it has arrived), `night.py`.
@@ -13,6 +13,7 @@ from console import operations
 from console.cli.demo.arrival import Arrival, Expected, arrival, until, value_of
 from console.cli.demo.night import Night, play_night
 from console.cli.demo.people import CHANGES, HIRES, Administrator, Change, Hire, Subject, open_administrator
+from console.cli.demo.poison import Poison, play_poison
 from console.cli.demo.stage import Stage
 from console.cli.demo.summary import Summary
 from console.cli.output import say
@@ -22,6 +23,7 @@ from console.operations import ShownPreview
 from shared.domain.changes import Conflict, CreateContact, UpdateContact
 from shared.domain.preview import has_contact_at_the_end
 
+POISONED = "mia.keller@alpenrose.example"
 BETWEEN = 2.5  # seconds between two changes, so that each is seen to arrive
 SUBSCRIBED_WITHIN = 20.0  # seconds
 
@@ -41,6 +43,7 @@ class Performance:
         self._wrong: list[str] = []
         self._live_from, self._live_until = 0, 0
         self._night: Night | None = None
+        self._poison: Poison | None = None
 
     # --- act one: what would be written, approved ------------------------------------------------------------------
 
@@ -141,15 +144,26 @@ class Performance:
         person = next(one for one in company.people if one.upn == upn)
         return Subject(company.tenant_id, person.id, upn)
 
-    # --- act three: the night -------------------------------------------------------------------------------------
+    # --- act three: a change that Syncro refuses ------------------------------------------------------------------
+
+    async def poison(self) -> None:
+        """It fails, its cause is cured, and it is tried again."""
+        self._live_until = len(self._stage.looks)
+        subject = self._subject(POISONED)
+        elsewhere = next(one for one in self._customers if one != subject.tenant_id)
+        self._poison = await play_poison(
+            self._stage, subject, self._customers[subject.tenant_id], self._customers[elsewhere]
+        )
+        self._wrong += self._poison.wrong
+
+    # --- act four: the night --------------------------------------------------------------------------------------
 
     async def night(self) -> None:
         """A full sync of all three customers."""
-        self._live_until = len(self._stage.looks)
         self._night = await play_night(self._stage)
         self._wrong += self._night.wrong
 
-    # --- act four: the reckoning ----------------------------------------------------------------------------------
+    # --- act five: the reckoning ----------------------------------------------------------------------------------
 
     async def summarise(self) -> Summary:
         """A fresh full plan must ask for nothing any more."""
@@ -168,6 +182,7 @@ class Performance:
             arrivals=self._arrivals,
             looks=self._stage.looks[self._live_from : self._live_until],
             night=self._night,
+            poison=self._poison,
             world=self._stage.world,
             wrong=self._wrong,
         )

@@ -110,6 +110,7 @@ async def perform(victim: int, json_file: Path | None) -> int:
             performance = Performance(scene.stage)
             await performance.preview_and_approve()
             await performance.change_people(moment, meanwhile=lambda: scene.kill(victim))
+            await performance.poison()
             await performance.night()
             summary = await performance.summarise()
             show_summary(summary)

@@ -1,4 +1,4 @@
-"""Act three of the demo: the night. What no notification tells (MFA, last activity, Secure Score), what one missed,
+"""Act four of the demo: the night. What no notification tells (MFA, last activity, Secure Score), what one missed,
 and a change so large that a person is asked first.
 
 The three customers stand for the three kinds: with Entra ID P1, without it, and one whose reports tell nothing. The

@@ -45,6 +45,7 @@ async def _play(stage: Stage, json_file: Path | None) -> int:
     performance = Performance(stage)
     await performance.preview_and_approve()
     await performance.change_people()
+    await performance.poison()
     await performance.night()
     summary = await performance.summarise()
     show_summary(summary)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from console.cli.demo.arrival import Arrival
 from console.cli.demo.night import Night
+from console.cli.demo.poison import Poison
 from console.cli.output import print_table, say
 from console.cli.run import LookReport
 from sandbox.world import World
@@ -36,6 +37,7 @@ class Summary:
     world: World
     wrong: Sequence[str]
     night: Night | None
+    poison: Poison | None = None
 
     @property
     def as_planned(self) -> bool:
@@ -72,6 +74,7 @@ class Summary:
             "dead_letters": self.dead_letters,
             "live": self.live(),
             "syncro": self.syncro(),
+            "refused": self.poison.document() if self.poison else None,
             "nightly": self.night.document() if self.night else None,
         }
 
@@ -96,6 +99,9 @@ def show_summary(summary: Summary) -> None:
         ("writes per changed contact", syncro["writes_per_change"]),
         ("calls per changed contact", syncro["calls_per_change"]),
     ]
+    if summary.poison is not None:
+        told = summary.poison
+        rows.append(("refused by Syncro, tried again, synced", f"{told.failed}, {told.tried_again}, {told.synced}"))
     if summary.night is not None:
         rows += [
             ("full sync: users planned", summary.night.planned),

@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from console.operations.check import door, fields, machine, stores, writers
+from console.operations.check.channels import channels
 from console.operations.check.notices import notices
 from console.operations.check.patient import AGAIN, Patient, guarded
 from console.operations.check.probe import ProbeWish, probe
@@ -77,6 +78,7 @@ async def _outside(ports: OperatorPorts, patient: Patient, wish: ProbeWish | Non
     looks.append(guarded(Organ.PUBLIC_ADDRESS, door.public_address(ports), DOOR))
     if has_state:
         looks.append(_syncro(ports, patient, wish))
+        looks.append(guarded(Organ.CHANNELS, channels(ports), STORE))
     if has_state or not patient.alone:
         looks.append(guarded(Organ.SECOND_WRITER, writers.second_writers(ports, patient), READING))
     found = [finding for every in await _together(*looks) for finding in every]

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from console.operations.actor import note
 from console.operations.check.learning import (
     PHONE,
     UNDEFINED,
@@ -39,10 +40,14 @@ _SAMPLE_CONTACT = "Make a contact for this in Syncro (any customer that is not c
 
 @dataclass(frozen=True, slots=True)
 class ProbeWish:
-    """`yes`: the contact may belong to a connected customer that is not kept in step now, or to an Entra user."""
+    """`yes`: the contact may belong to a connected customer that is not kept in step now, or to an Entra user.
+
+    `by`: who asks for it.
+    """
 
     contact_id: int
     yes: bool = False
+    by: str = ""
 
 
 async def probe(ports: OperatorPorts, patient: Patient, wish: ProbeWish) -> Sequence[Finding]:
@@ -58,6 +63,7 @@ async def probe(ports: OperatorPorts, patient: Patient, wish: ProbeWish) -> Sequ
         refusal = await _refusal(ports, standing, policy, wish, is_ours=left is not None)
         if refusal is not None:
             return [refusal]
+        await note(ports, wish.by, "probe", standing.customer_id, contact=standing.id)
         if left is None:
             return await bench.probed(standing, policy)
         # A probe that was killed, maybe weeks ago: what somebody wrote since is his.
@@ -71,6 +77,11 @@ async def _refusal(
     lock = normalise.text(standing.value(policy.fields.pin))
     if lock and not (is_ours and lock == _samples(policy)[policy.fields.pin]):
         what = f"Contact {standing.id} was not probed: it is locked ({policy.fields.pin} has text)."
+        return Finding(Level.RED, Organ.CONTACT_FIELDS, what, _SAMPLE_CONTACT, customer=standing.customer_id)
+    pins, now = await ports.pins.all(), ports.clock.now()
+    pin = next((each for each in pins if each.contact_id == standing.id and each.holds(now)), None)
+    if pin is not None:
+        what = f"Contact {standing.id} was not probed: {pin.by} locked it ({pin.why})."
         return Finding(Level.RED, Organ.CONTACT_FIELDS, what, _SAMPLE_CONTACT, customer=standing.customer_id)
     tied = await ports.connections.get(standing.customer_id)
     if tied is not None and tied.status is ConnectionStatus.APPROVED:

@@ -26,6 +26,7 @@ from shared.adapters.ledger.target import PostgresTarget, SqliteTarget, Target
 PATIENCE = 5.0  # seconds for a lock or a connection; our own transactions hold one for milliseconds
 POOL = 8  # connections to PostgreSQL per process; its default of 100 then serves a dozen processes
 FAREWELL = 0.5  # seconds for the server to take note of the end of a connection
+APPLICATION = "entra-syncro"  # by this name PostgreSQL tells our connections from others
 ATOMIC = "ledger_atomic"  # execution option: this transaction writes, take SQLite's write lock at its beginning
 Insert = sqlite.Insert | postgresql.Insert
 
@@ -144,7 +145,7 @@ class _Bounded(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carries no 
 def _server_settings(statement: float) -> dict[str, str]:
     """As `SET`: times in milliseconds."""
     return {
-        "application_name": "entra-syncro",
+        "application_name": APPLICATION,
         "timezone": "UTC",
         "statement_timeout": str(int(statement * 1000)),
         "lock_timeout": str(int(statement * 1000)),

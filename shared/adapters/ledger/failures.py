@@ -23,7 +23,7 @@ _LOCKED = ("locked", "the ledger is busy with another process")
 _FULL = ("disk_full", "the ledger's disk is full: free some space, waiting work then goes on by itself")
 _AWAY = ("unavailable", "the ledger cannot be reached")
 _UNWELCOME = ("unavailable", "the ledger's server refuses this user, password or database: check the ledger's address")
-_DAMAGED = ("damaged", "the ledger file is damaged: restore it from a backup")
+_DAMAGED = ("damaged", "the ledger file is damaged: stop everything, move it away, then entra-syncro restore BACKUP")
 
 _SQLITE = {
     "SQLITE_BUSY": _LOCKED,
@@ -45,7 +45,7 @@ _POSTGRES = {
     "3D000": _UNWELCOME,  # invalid_catalog_name
     "42501": _UNWELCOME,  # insufficient_privilege
 }
-_UNREADABLE = "this file is not a ledger: name another file or restore it from a backup"
+_UNREADABLE = "this file is not a ledger: name another file, or move it away and entra-syncro restore BACKUP"
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Every write to a contact or a customer, before it is sent: what was there, what was sent, why, and how it ended.
 
 An entry is one durable statement, and so is its end. Entries are never changed otherwise and never deleted here.
-Next: `dead_letters.py`.
+Next: `journal_search.py`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SqlJournal:
                 journal.c.state.in_(_OPEN),
             )
         )
-        return None if row is None else _entry(row)
+        return None if row is None else entry_of(row)
 
     async def entries(
         self, *, customer_id: int | None = None, user_id: str | None = None, limit: int = 100
@@ -66,7 +66,7 @@ class SqlJournal:
             statement = statement.where(journal.c.customer_id == customer_id)
         if user_id is not None:
             statement = statement.where(journal.c.user_id == user_id)
-        return [_entry(row) for row in await self._database.rows(statement)]
+        return [entry_of(row) for row in await self._database.rows(statement)]
 
     async def created(self, customer_id: int, *, user_id: str | None = None) -> Mapping[int, str]:
         statement = select(journal.c.contact_id, journal.c.user_id).where(
@@ -85,7 +85,7 @@ class SqlJournal:
             .where(is_outside if or_in is None else or_(is_outside, journal.c.run_id == or_in))
             .order_by(journal.c.id.desc())
         )
-        return [_entry(row) for row in await self._database.rows(statement)]
+        return [entry_of(row) for row in await self._database.rows(statement)]
 
     async def delays(self, since: datetime) -> Sequence[Delay]:
         statement = select(journal.c.customer_id, journal.c.cause, journal.c.noticed_at, journal.c.settled_at).where(
@@ -119,10 +119,12 @@ def _values(entry: JournalEntry) -> dict[str, object]:
         "settled_at": entry.settled_at,
         "unstuck": list(entry.unstuck),
         "noticed_at": entry.noticed_at,
+        "by_whom": entry.by or None,
+        "undoes": entry.undoes,
     }
 
 
-def _entry(row: Row[Any]) -> JournalEntry:
+def entry_of(row: Row[Any]) -> JournalEntry:
     return JournalEntry(
         customer_id=row.customer_id,
         user_id=row.user_id,
@@ -138,4 +140,6 @@ def _entry(row: Row[Any]) -> JournalEntry:
         unstuck=tuple(row.unstuck),
         id=row.id,
         noticed_at=row.noticed_at,
+        by=row.by_whom or "",
+        undoes=row.undoes,
     )

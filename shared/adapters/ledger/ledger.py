@@ -1,4 +1,4 @@
-"""Opens the ledger: one address in, fifteen ports over one engine out, the schema brought up to date on the way.
+"""Opens the ledger: one address in, twenty-one ports over one engine out, the schema brought up to date on the way.
 
 Knows no SQL and decides nothing. It refuses an address that it does not know and a schema newer than this program.
 Next: `opening.py`, `engines.py` (what differs between SQLite and PostgreSQL), then `database.py`.
@@ -14,20 +14,26 @@ from sqlalchemy import literal, select
 
 from shared.adapters.ledger.apart import SqlApart
 from shared.adapters.ledger.approvals import SqlApprovals
+from shared.adapters.ledger.choices import SqlChoices
 from shared.adapters.ledger.conflicts import SqlConflicts
 from shared.adapters.ledger.connections import SqlConnections
 from shared.adapters.ledger.database import Database
 from shared.adapters.ledger.dead_letters import SqlDeadLetters
+from shared.adapters.ledger.deeds import SqlDeeds
 from shared.adapters.ledger.engines import PATIENCE, open_engines
 from shared.adapters.ledger.failures import our_errors
 from shared.adapters.ledger.holds import SqlHolds
 from shared.adapters.ledger.invites import SqlInvites
 from shared.adapters.ledger.journal import SqlJournal
+from shared.adapters.ledger.journal_search import SqlJournalSearch
 from shared.adapters.ledger.links import SqlLinks
+from shared.adapters.ledger.notices import SqlNotices
 from shared.adapters.ledger.opening import Opening
 from shared.adapters.ledger.owed import SqlOwedMarks
+from shared.adapters.ledger.pins import SqlPins
 from shared.adapters.ledger.policies import SqlPolicies
 from shared.adapters.ledger.polls import SqlPolls
+from shared.adapters.ledger.replays import SqlReplays
 from shared.adapters.ledger.runs import SqlRuns
 from shared.adapters.ledger.sizes import SqlSizes
 from shared.adapters.ledger.subscription_states import SqlSubscriptionStates
@@ -36,16 +42,22 @@ from shared.domain.policy import SyncPolicy
 from shared.ports import (
     Apart,
     Approvals,
+    Choices,
     Conflicts,
     Connections,
     DeadLetters,
+    Deeds,
     Holds,
     Invites,
     Journal,
+    JournalSearch,
     Links,
+    Notices,
     OwedMarks,
+    Pins,
     Policies,
     Polls,
+    Replays,
     Runs,
     Sizes,
     SubscriptionStates,
@@ -75,6 +87,12 @@ class Ledger:
     polls: Polls
     invites: Invites
     apart: Apart
+    replays: Replays
+    journal_search: JournalSearch
+    pins: Pins
+    choices: Choices
+    deeds: Deeds
+    notices: Notices
     probe: Callable[[], Awaitable[None]]
 
 
@@ -124,5 +142,11 @@ def _over(database: Database, opening: Opening, rules: SyncPolicy) -> Ledger:
         polls=SqlPolls(database),
         invites=SqlInvites(database),
         apart=SqlApart(database),
+        replays=SqlReplays(database),
+        journal_search=SqlJournalSearch(database),
+        pins=SqlPins(database),
+        choices=SqlChoices(database),
+        deeds=SqlDeeds(database),
+        notices=SqlNotices(database),
         probe=probe,
     )

@@ -76,6 +76,10 @@ class SqlRuns:
         looks = await self._looks([row.run_id for row in rows])
         return [_run(row, looks) for row in rows]
 
+    async def outcomes(self, run_id: str) -> Mapping[str, str]:
+        statement = select(run_outcomes.c.user_id, run_outcomes.c.outcome).where(run_outcomes.c.run_id == run_id)
+        return {row.user_id: row.outcome for row in await self._database.rows(statement)}
+
     async def full(self) -> Mapping[int, LastFull]:
         done = case((runs.c.state == RunState.DONE.value, runs.c.started_at))
         statement = (

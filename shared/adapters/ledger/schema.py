@@ -1,8 +1,8 @@
 """All tables of the ledger. What people decided and what we did; ids, times, and the values written to contacts.
 
-Constraints guard what must never be broken by a race: one open proposal and one open hold per customer,
-one contact per user and one user per contact in a customer. The schema of a running ledger comes from `migrations/`,
-never from here; a test holds both together. Next: `migrations/versions/`.
+Constraints guard what must never be broken by a race: one open proposal and one open hold per customer, one standing
+notice per cause, one contact per user and one user per contact in a customer. The schema of a running ledger comes
+from `migrations/`, never from here; a test holds both together. Next: `migrations/versions/`.
 """
 
 from __future__ import annotations
@@ -158,10 +158,15 @@ journal = Table(
     Column("settled_at", UtcDateTime),
     Column("unstuck", JSON, nullable=False),
     Column("noticed_at", UtcDateTime),
+    Column("by_whom", Text),
+    Column("undoes", BigInteger),
     Index("ix_journal_settled_at", "settled_at"),  # what was written in the last day, over all customers
     Index("ix_journal_customer_id_id", "customer_id", "id"),
     Index("ix_journal_user_id_id", "user_id", "id"),
     Index("ix_journal_customer_id_intended_at", "customer_id", "intended_at"),
+    Index("ix_journal_contact_id_id", "contact_id", "id"),  # these three: an operator searches
+    Index("ix_journal_run_id_id", "run_id", "id"),
+    Index("ix_journal_trace_id_id", "trace_id", "id"),
     sqlite_autoincrement=True,
 )
 Index(  # few among many: a full pass asks for all of a customer's
@@ -186,6 +191,11 @@ dead_letters = Table(
     Column("last_seen", UtcDateTime, nullable=False),
     Column("status", String(16), nullable=False),
     Column("settled_at", UtcDateTime),
+    Column("run_id", String(64)),
+    Column("replay_id", String(64)),  # the newest that had it
+    _count("replays"),
+    Column("settled_by", Text),
+    Column("why", Text),
     Index("ix_dead_letters_status_last_seen", "status", "last_seen"),
 )
 
@@ -326,4 +336,87 @@ without_entra = Table(
     _customer_key(),
     Column("customer_name", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("replay_id", String(64), primary_key=True),
+    Column("by_whom", Text, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("handed_over", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("ix_replays_began_at", "began_at"),
+)
+# `state`: NULL until it was handed over, skipped or released; `last_seen`: how the letter stood when it was claimed.
+replay_letters = Table(
+    "replay_letters",
+    metadata,
+    Column("replay_id", String(64), primary_key=True),
+    Column("letter_id", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("last_seen", UtcDateTime, nullable=False),
+    Column("state", String(16)),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    _customer_key(),
+    Column("contact_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("why", Text, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+)
+
+choices = Table(
+    "choices",
+    metadata,
+    _customer_key(),
+    Column("user_id", String(64), primary_key=True),
+    Column("choice", String(16), nullable=False),
+    Column("candidates", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+deeds = Table(
+    "deeds",
+    metadata,
+    _serial(),
+    Column("by_whom", Text, nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("customer_id", BigInteger),
+    Column("facts", JSON, nullable=False),
+    Index("ix_deeds_customer_id_id", "customer_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    _serial(),
+    Column("key", String(128), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("customer_id", BigInteger),
+    Column("sentence", Text, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("told_at", UtcDateTime),
+    Column("cleared_at", UtcDateTime),
+    sqlite_autoincrement=True,
+)
+STANDING_NOTICE = text("cleared_at IS NULL")  # word for word as in the index, as OPEN_HOLD
+Index(
+    "uq_notices_standing",
+    notices.c.key,
+    unique=True,
+    sqlite_where=STANDING_NOTICE,
+    postgresql_where=STANDING_NOTICE,
 )

@@ -1,14 +1,16 @@
-"""Contacts of Syncro customers: listing, get, create, update. Satisfies `shared.ports.Contacts`.
+"""Contacts of Syncro customers: listing, get, create, update, delete. Satisfies `shared.ports.Contacts`.
 
 Every answer of a write is compared with what was sent, because Syncro drops what it does not know without a word.
-Deleting is not offered. Next: `worker/apply.py`.
+A deletion is for good; what hangs on a contact is asked before (`attached.py`). Next: `worker/apply.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from shared.adapters.http import HttpClient
+from shared.adapters.lenient import mapping
+from shared.adapters.syncro.attached import attached
 from shared.adapters.syncro.caller import SyncroCaller
 from shared.adapters.syncro.errors import SERVICE, Effect, unreadable
 from shared.adapters.syncro.listing import whole_listing
@@ -57,6 +59,23 @@ class SyncroContacts:
         body = await self._caller.write(allowance, "PUT", f"/contacts/{fresh.id}", _ONE, replacement(fresh, changes))
         answer = _contact(body, Effect.WRITE)
         return Written(answer, unstuck(answer, changes))
+
+    async def attached(
+        self, allowance: Allowance, customer_id: int, contacts: Sequence[Contact]
+    ) -> Mapping[int, frozenset[str]]:
+        """Spends three calls or more: tickets, assets and portal logins each have a listing of their own."""
+        return await attached(self._caller, allowance, customer_id, contacts)
+
+    async def delete(self, allowance: Allowance, contact_id: int) -> None:
+        """One DELETE. Raises Permanent when Syncro refuses, Ambiguous when the answer is lost."""
+        try:
+            body = await self._caller.write(allowance, "DELETE", f"/contacts/{contact_id}", _ONE, None)
+        except Permanent as error:
+            if error.code != "not_found":
+                raise
+            return
+        if mapping(body).get("success") is not True:
+            raise unreadable(Effect.WRITE, "a deletion was answered without success")
 
     async def _completed(
         self, allowance: Allowance, created: Contact, changes: Sequence[FieldChange], missing: Sequence[str]

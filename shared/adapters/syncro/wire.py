@@ -40,6 +40,9 @@ def page(body: object, key: str) -> Page | None:
     return Page(objects(found), integer(meta.get("total_entries")), integer(meta.get("total_pages")))
 
 
+_UNREAD = ("notes", "extension", "ticket_matching_emails")  # what people type into a contact and nothing of ours writes
+
+
 def contact(body: object) -> Contact | None:
     """A contact, None when the answer is none. A vendor's contact has no customer: it reads as customer 0."""
     record = _unwrapped(body, "contact")
@@ -55,6 +58,7 @@ def contact(body: object) -> Contact | None:
         properties=properties,
         created_at=moment(record.get("created_at")),
         updated_at=moment(record.get("updated_at")),
+        has_more=any(str(record.get(name) or "").strip() for name in _UNREAD),
         **plain,
     )
 

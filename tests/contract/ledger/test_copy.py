@@ -16,6 +16,7 @@ from shared.adapters.ledger.engines import open_engines
 from shared.adapters.ledger.schema import metadata
 from shared.adapters.ledger.target import target_of
 from shared.domain.changes import Conflict, ConflictReason
+from shared.domain.desk import Choice, Chosen, Deed, Notice, Pin, Replay
 from shared.domain.errors import Permanent
 from shared.domain.onboarding import Invite, Organization, WithoutEntra
 from shared.domain.policy import SyncPolicy
@@ -53,6 +54,12 @@ async def fill(ledger: Ledger) -> None:
     who = Organization(TENANT, "Contoso Ltd", ("contoso.example",))
     await ledger.invites.open(Invite("n", CUSTOMER, "Contoso", "", START, START, answered_by=who, missing=("A.Read",)))
     await ledger.apart.add(WithoutEntra(CUSTOMER + 1, "Garage", START))
+    await ledger.dead_letters.record(a_letter("letter-2"))
+    await ledger.replays.begin(Replay("job-1", "kim", "c0de", 1, START), ["letter-2"])
+    await ledger.pins.pin(Pin(CUSTOMER, 101, "the owner's own number", "kim", START, START))
+    await ledger.choices.choose(Chosen(CUSTOMER, "anna", Choice.DISMISS, "d1", "two Annas", "kim", START))
+    await ledger.deeds.note(Deed("kim", "pin", START, CUSTOMER, {"contact": 101}))
+    await ledger.notices.open(Notice("held:4711", "held", CUSTOMER, "A full sync waits for approval.", START))
 
 
 async def content(url: str) -> CONTENT:

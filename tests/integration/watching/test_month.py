@@ -66,6 +66,7 @@ async def _forgotten(*_: Any, **__: Any) -> None:
     return None
 
 
+@pytest.mark.chaos
 def test_builds_that_are_broken_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert broken(SMALL) == set()
     with monkeypatch.context() as never_renewed:

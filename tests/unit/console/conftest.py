@@ -8,33 +8,15 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from console.cli import main
 from console.operations import OperatorPorts
+from shared.runtime.sections import OperatorSettings
 from tests.support.desk import Desk
-
-COMMANDS = (
-    "agreeing",
-    "billing",
-    "check",
-    "connecting",
-    "customers",
-    "letters",
-    "consent",
-    "discover",
-    "importing",
-    "pausing",
-    "policy",
-    "preview",
-    "previews",
-    "runs",
-    "status",
-    "steps",
-    "sync",
-)  # modules that operate
 
 
 @pytest.fixture
@@ -63,9 +45,11 @@ class Shell:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         self.desk = self._runner.run(_made(folder))
-        for name in COMMANDS:
-            monkeypatch.setattr(sys.modules[f"console.cli.{name}"], "operate", self._operate)
-        monkeypatch.setattr("console.cli.customers.getpass.getuser", lambda: "ada")
+        for name, module in list(sys.modules.items()):
+            if name.startswith("console.cli.") and name != "console.cli.context" and hasattr(module, "operate"):
+                monkeypatch.setattr(module, "operate", self._operate)
+        monkeypatch.setattr("console.cli.context.settings_of", lambda _: SimpleNamespace(operator=OperatorSettings()))
+        monkeypatch.setattr("getpass.getuser", lambda: "ada")
 
     def __call__(self, *arguments: str) -> Said:
         self._monkeypatch.setattr(sys, "argv", ["entra-syncro", *arguments])

@@ -129,3 +129,15 @@ async def test_a_no_of_the_customers_administrator_is_asked_again_only_by_name(d
     desk.world.ledger.invites.held = {"n1": said_no, "n2": waiting}
     assert await askable(desk.ports, ()) == [waiting]
     assert await askable(desk.ports, (CUSTOMER,)) == [said_no]
+
+
+async def test_an_approval_does_not_end_a_pause(desk: Desk) -> None:
+    """Its code may be typed again: what was undone meanwhile must not be written again by that."""
+    desk.tie()
+    desk.passes.plans = [an_update()]
+    shown = await preview(desk.ports, CUSTOMER)
+    await approve(desk.ports, CUSTOMER, shown.preview.code, by="kim")
+    await pause(desk.ports, CUSTOMER)
+    assert "customers resume" in await _held(approve(desk.ports, CUSTOMER, shown.preview.code, by="kim"))
+    assert desk.status_of() is ConnectionStatus.PAUSED
+    assert len(desk.passes.begun) == 1

@@ -32,6 +32,9 @@ class SlowPasses:
     async def explain(self, customer_id: int, user_id: str) -> Any:
         return await self._answer("explain", customer_id, user_id)
 
+    async def suppose(self, customer_id: int, user_id: str, **supposed: Any) -> Any:
+        return await self._answer("suppose", customer_id, user_id, supposed)
+
     async def billing(self, customer_id: int) -> Any:
         return await self._answer("billing", customer_id)
 

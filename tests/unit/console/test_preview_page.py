@@ -12,7 +12,15 @@ import pytest
 
 from console.cli import output
 from console.cli.output import plain
-from console.cli.preview import change_lines, creation_lines, document, left_out_line, next_lines, show
+from console.cli.preview import (
+    change_lines,
+    choice_lines,
+    creation_lines,
+    document,
+    left_out_line,
+    next_lines,
+    show,
+)
 from console.operations import ShownPreview
 from shared.domain.changes import (
     Candidate,
@@ -196,4 +204,23 @@ def test_an_approved_customer_that_differs_is_synced_or_its_held_changes_approve
         f"Approval code: {code}",
         f"Next: entra-syncro sync --customer {CUSTOMER}",
         f"Rows that changed since their approval go with: entra-syncro customers approve {CUSTOMER} {code}",
+    ]
+
+
+def test_each_open_question_of_a_plan_has_its_command_and_one_left_alone_has_none() -> None:
+    open_ones = [Conflict(f"u{number}", CUSTOMER, ConflictReason.ALIAS_ONLY, ()) for number in range(5)]
+    left = Conflict("u9", CUSTOMER, ConflictReason.ALIAS_ONLY, (), "ada", "leaves in May")
+    said = list(choice_lines(shown([*open_ones, left])))
+    assert said[0].endswith(f"entra-syncro conflicts show {CUSTOMER} u0")
+    assert (len(said), said[-1]) == (4, "2 more wait for a choice; --json shows their ids.")
+    assert not list(choice_lines(shown([left])))
+
+
+def test_what_people_decided_is_told_with_their_names() -> None:
+    left = Conflict("u1", CUSTOMER, ConflictReason.ALIAS_ONLY, (), "ada", "leaves in May")
+    locked = Pinned("u2", CUSTOMER, 9, "ben", None, "VIP")
+    told = [left_out_line(PreviewRow("Anna", "", plan)) for plan in (left, locked)]
+    assert told == [
+        ("Anna", "left alone", "by ada: leaves in May"),
+        ("Anna", "locked contact", "contact 9 is locked by ben: VIP"),
     ]

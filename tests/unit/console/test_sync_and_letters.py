@@ -1,4 +1,4 @@
-"""Syncs that a person starts, failed changes tried again, and the one look at everything."""
+"""Syncs that a person starts, and the one look at everything."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from console.operations import (
     OperationError,
     approve,
     explain_user,
-    letters,
     preview,
     progress,
-    replay,
-    replay_all,
     status,
     sync_customer,
     sync_user,
     written_in,
 )
 from shared.domain.changes import Conflict, ConflictReason, FieldChange, Kind
-from shared.domain.errors import Transient
-from shared.domain.messages import Lane, LifecycleEvent, Reason, SubscriptionTouched, encode
+from shared.domain.messages import Lane, Reason
 from shared.domain.records import ConnectionStatus, JournalEntry, LastFull, Link, Run, RunState
 from shared.domain.user import DirectoryUser
 from tests.support.clock import START
@@ -89,87 +85,6 @@ async def test_an_unknown_run_is_wrong_use(desk: Desk) -> None:
     with pytest.raises(OperationError, match="no run abc") as caught:
         await progress(desk.ports, "abc")
     assert caught.value.exit_code == 2
-
-
-async def test_a_replay_puts_the_users_back_fresh(desk: Desk) -> None:
-    desk.letter("l1", a_body())
-    done = await replay(desk.ports, "l1")
-    (sent,) = desk.world.broker.sent(Lane.LIVE)
-    assert (sent.user_ids, sent.attempt, sent.reason) == ((guid(1),), 0, Reason.REPLAY)
-    assert sent.trace_id != "old-trace"
-    assert sent.noticed_at >= START
-    assert done.status == "replayed"
-    assert not await letters(desk.ports)
-    assert [letter.status for letter in await letters(desk.ports, include_settled=True)] == ["replayed"]
-
-
-async def test_a_lifecycle_letter_goes_back_to_where_it_came_from(desk: Desk) -> None:
-    touched = SubscriptionTouched(
-        tenant_id=TENANT, noticed_at=START, trace_id="t", attempt=3, subscription_id="s", event=LifecycleEvent.MISSED
-    )
-    desk.letter("l1", encode(touched))
-    await replay(desk.ports, "l1")
-    (published,) = desk.world.broker.published
-    assert published.lane is Lane.CONTROL
-
-
-async def test_the_message_is_safe_before_the_letter_is_settled(desk: Desk) -> None:
-    desk.letter("l1", a_body())
-    order: list[str] = []
-    settle = desk.world.ledger.dead_letters.settle
-
-    async def settled(letter_id: str, status: str, at: datetime) -> bool:
-        order.append(f"settle after {len(desk.world.broker.published)}")
-        return await settle(letter_id, status, at)
-
-    desk.world.ledger.dead_letters.settle = settled  # type: ignore[method-assign]  # watches the order
-    await replay(desk.ports, "l1")
-    assert order == ["settle after 1"]
-
-
-async def test_a_queue_that_is_away_leaves_the_letter_open(desk: Desk) -> None:
-    desk.letter("l1", a_body())
-    desk.world.broker.down = True
-    with pytest.raises(Transient):
-        await replay(desk.ports, "l1")
-    assert [letter.letter_id for letter in await letters(desk.ports)] == ["l1"]
-
-
-async def test_an_unreadable_letter_is_kept_and_says_so(desk: Desk) -> None:
-    desk.letter("l1", b"\xff not ours")
-    with pytest.raises(OperationError, match="cannot be read") as caught:
-        await replay(desk.ports, "l1")
-    assert caught.value.exit_code == 1
-    assert "not ours" not in caught.value.message
-    assert [letter.letter_id for letter in await letters(desk.ports)] == ["l1"]
-
-
-@pytest.mark.parametrize("state", ["replayed", "discarded"])
-async def test_a_settled_letter_is_not_replayed_again(desk: Desk, state: str) -> None:
-    desk.letter("l1", a_body(), state)
-    with pytest.raises(OperationError, match=f"was {state} already"):
-        await replay(desk.ports, "l1")
-    assert not desk.world.broker.published
-
-
-async def test_an_unknown_letter_is_wrong_use(desk: Desk) -> None:
-    with pytest.raises(OperationError, match="dead-letters list") as caught:
-        await replay(desk.ports, "nope")
-    assert caught.value.exit_code == 2
-
-
-async def test_replaying_all_leaves_what_cannot_be_read_and_what_another_operator_took(desk: Desk) -> None:
-    desk.letter("good", a_body(1))
-    desk.letter("taken", a_body(2))
-    desk.letter("bytes", b"\x00")
-    settle = desk.world.ledger.dead_letters.settle
-
-    async def settled(letter_id: str, status: str, at: datetime) -> bool:
-        return letter_id != "taken" and await settle(letter_id, status, at)
-
-    desk.world.ledger.dead_letters.settle = settled  # type: ignore[method-assign]  # somebody else was faster
-    assert [letter.letter_id for letter in await replay_all(desk.ports)] == ["good"]
-    assert "bytes" in {letter.letter_id for letter in await letters(desk.ports)}
 
 
 async def test_status_counts_everything_once(desk: Desk) -> None:

@@ -12,6 +12,9 @@ import pytest
 import shared.adapters.graph.credentials
 import shared.adapters.graph.errors
 import shared.adapters.graph.login_errors
+import shared.adapters.notices.smtp
+import shared.adapters.notices.teams
+import shared.adapters.notices.ticket
 import shared.adapters.partner
 import shared.adapters.partner_login
 import shared.adapters.syncro.errors
@@ -337,6 +340,9 @@ def test_every_error_of_syncro_has_its_message_and_its_action(
         ("partner", shared.adapters.partner_login, r'PARTNER, "(\w+)"'),
         ("partner", shared.adapters.partner_login, r'\d: "(\w+)"'),
         ("partner", shared.adapters.partner_login, r'": "(sign_\w+)"'),
+        ("smtp", shared.adapters.notices.smtp, r'(?:SERVICE, |_judged\()"(\w+)"'),
+        ("teams", shared.adapters.notices.teams, r'(?:SERVICE, |code = )"(\w+)"'),
+        ("ticket", shared.adapters.notices.ticket, r'SERVICE, "(\w+)"'),
     ],
 )
 def test_no_code_of_an_adapter_is_without_a_cure(service: str, source: ModuleType, pattern: str) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.changes import FieldChange, Kind
 from shared.domain.contact import Contact
 from shared.domain.errors import Permanent
 from shared.domain.facts import Facts
@@ -20,6 +21,7 @@ from tests.support.station import Station, person
 from tests.support.virtual_time import run_virtual
 from worker.explaining import Explaining
 from worker.handover import HandOver
+from worker.marks import Marks
 
 
 async def steps(station: Station, user_id: str = "u1") -> dict[str, str]:
@@ -74,7 +76,7 @@ def unheard_of(_: Station) -> None:
         (differing, {"match": "Contact 1", "plan": "Update contact 1", "write": "with the next look"}),
         (new, {"scope": "In scope", "match": "No contact", "plan": "Create a contact"}),
         (guest, {"scope": "is a guest", "plan": "No contact is made", "write": "Nothing"}),
-        (double, {"match": "A person has to choose", "plan": "preview --customer", "write": "Nothing"}),
+        (double, {"match": "A person has to choose", "plan": "conflicts show", "write": "Nothing"}),
         (locked, {"plan": "locked", "write": "Nothing"}),
         (gone, {"read": "recycle bin since 2026-11-24", "scope": "gone", "plan": "Deleted since 2026-11-24"}),
         (unheard_of, {"read": "Entra knows no such user", "plan": "Read again later", "write": "Nothing"}),
@@ -162,5 +164,68 @@ def test_a_customer_without_a_tenant_is_refused() -> None:
         station = Station()
         with pytest.raises(Permanent, match="unknown_customer"):
             await Explaining(station.ports, station.settings).explain(99, "u1")
+
+    run_virtual(main())
+
+
+async def fields(station: Station) -> dict[str, tuple[str, bool]]:
+    told = await Explaining(station.ports, station.settings).explain(CUSTOMER, "u1")
+    return {field.field: (field.rule.value, field.changes) for field in told.fields}
+
+
+@pytest.mark.parametrize(
+    ("arrange", "expected"),
+    [
+        (ready, {"city": ("blank in Entra", False), "azure_account_status": ("owned", False)}),
+        (differing, {"name": ("overwrite", True), "azure_mfa_status": ("unknown", False)}),
+        (new, {"email": ("overwrite", True), "azure_object_id": ("owned", True)}),
+        (locked, {"name": ("locked contact", False), "azure_license": ("locked contact", False)}),
+        (gone, {"name": ("user is gone", False), "azure_account_status": ("owned", True)}),
+    ],
+)
+def test_every_field_names_its_rule(arrange: Callable[[Station], None], expected: dict[str, tuple[str, bool]]) -> None:
+    async def main() -> None:
+        station = Station()
+        arrange(station)
+        told = await fields(station)
+        assert {name: told[name] for name in expected} == expected
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("arrange", [guest, double, unheard_of])
+def test_without_a_contact_there_are_no_fields_to_tell(arrange: Callable[[Station], None]) -> None:
+    async def main() -> None:
+        station = Station()
+        arrange(station)
+        assert await fields(station) == {}
+
+    run_virtual(main())
+
+
+def test_fields_tell_what_syncro_lacks_and_what_it_does_not_keep() -> None:
+    async def main() -> None:
+        station = Station()
+        differing(station)
+        marks = Marks(station.world.memory, station.world.clock, station.settings.fingerprint_key)
+        await marks.lacks(CUSTOMER, ["azure_license"])
+        planned = await Explaining(station.ports, station.settings).explain(CUSTOMER, "u1")
+        name = next(field for field in planned.fields if field.field == "name")
+        change = FieldChange("name", name.before, name.after, Kind.PROFILE, "")
+        await marks.written(CUSTOMER, 1, [change], ["name"])
+        told = await fields(station)
+        assert (told["azure_license"], told["name"]) == (("missing field", False), ("not kept by Syncro", False))
+
+    run_virtual(main())
+
+
+def test_a_field_that_a_brake_holds_says_so() -> None:
+    async def main() -> None:
+        station = Station()
+        ready(station)
+        unlicense(station, person())
+        hold = Hold(CUSTOMER, "0badc0de", "run-1", {"clears": (9, 3)}, (), "Nine.", START, START + timedelta(hours=72))
+        await station.world.ledger.holds.open(hold)
+        assert (await fields(station))["azure_license"] == ("held by a brake", False)
 
     run_virtual(main())

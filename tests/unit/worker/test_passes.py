@@ -421,7 +421,9 @@ def test_the_services_run_together_from_hint_to_ledger() -> None:
             "owed-passes",
             "schedule",
             "delta-polls",
+            "replays",
             "figures",
+            "notices",
         ]
         await serve(station, services, 20.0)
         assert station.world.contacts.count("update") == 2

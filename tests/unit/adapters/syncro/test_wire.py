@@ -216,3 +216,19 @@ def test_an_update_of_a_customer_sends_the_whole_properties_laid_over_and_nothin
 def test_what_did_not_stick_to_a_customer_is_named() -> None:
     changes = [change("microsoft_secure_score", " 41.0% "), change("azure_licensed_user_count", "12")]
     assert unstuck(SCORED, changes) == ("azure_licensed_user_count",)
+
+
+@pytest.mark.parametrize(
+    ("body", "has_more"),
+    [
+        ({"id": 1}, False),
+        ({"id": 1, "notes": None, "extension": "", "ticket_matching_emails": " "}, False),
+        ({"id": 1, "notes": "Calls on Mondays"}, True),
+        ({"id": 1, "extension": "12"}, True),
+        ({"id": 1, "ticket_matching_emails": "old@contoso.example"}, True),
+    ],
+)
+def test_what_is_typed_and_not_read_is_known_to_be_there(body: dict[str, object], has_more: bool) -> None:
+    found = contact(body)
+    assert found is not None
+    assert found.has_more is has_more

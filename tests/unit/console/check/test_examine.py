@@ -28,6 +28,7 @@ from shared.domain.watching import Poll, SubscriptionState
 from shared.ports import Allowance, FieldDefinition
 from tests.support.clock import START
 from tests.support.desk import CUSTOMER, Desk, an_update
+from tests.support.fake_channel import FakeChannel
 from tests.support.fake_onboarding import FakeAccountReads
 from tests.support.receiver import TENANT
 from tests.support.virtual_time import run_virtual
@@ -52,6 +53,7 @@ class Clinic(Desk):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.tie(status=ConnectionStatus.APPROVED)
+        self.channels.append(FakeChannel("teams"))
         self.world.directory.roles = frozenset(ASKED)
         self.account.fields = [FieldDefinition(name, "text_field") for name in CUSTOMER_FIELDS]
         self.account.contacts = [Contact(101, CUSTOMER, properties=dict.fromkeys(CONTACT_FIELDS, ""))]

@@ -15,6 +15,7 @@ from console.operations.check.probe import ProbeWish, probe
 from console.operations.check.put_back import before, keep, kept, unfinished
 from console.operations.check.wanted import contact_fields
 from shared.domain.contact import Contact
+from shared.domain.desk import Pin
 from shared.domain.errors import Ambiguous, Permanent, SyncError, Transient
 from shared.domain.findings import Finding, Level
 from shared.domain.policy import SyncPolicy
@@ -257,6 +258,7 @@ class TestRefusals:
         wish: ProbeWish = WISH,
         *,
         link: bool = False,
+        lock: Pin | None = None,
         status: ConnectionStatus = ConnectionStatus.PREVIEW,
     ) -> str:
         async def main() -> str:
@@ -264,6 +266,8 @@ class TestRefusals:
             bench.desk.tie(status=status)
             if link:
                 await bench.desk.ports.links.link(Link(standing.customer_id, "u1", ID, "mail", START))
+            if lock is not None:
+                await bench.desk.ports.pins.pin(lock)
             found = await bench.probed(wish)
             if bench.syncro.puts:
                 return ""
@@ -282,6 +286,11 @@ class TestRefusals:
     def test_a_locked_contact_whatever_is_said(self, folder: Path, yes: bool) -> None:
         locked = replace(OWN, properties={"azure_sync_off": "Ben looks after this one"})
         assert "locked" in self.refused(folder, locked, ProbeWish(ID, yes=yes))
+
+    @pytest.mark.parametrize("yes", [True, False])
+    def test_a_contact_that_a_person_locked_here(self, folder: Path, yes: bool) -> None:
+        lock = Pin(OWN.customer_id, ID, "legal hold", "ada", START)
+        assert "ada locked it" in self.refused(folder, OWN, ProbeWish(ID, yes=yes), lock=lock)
 
     def test_a_contact_that_is_not_there(self, folder: Path) -> None:
         async def main() -> None:

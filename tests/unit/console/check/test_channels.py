@@ -1,0 +1,25 @@
+"""What the doctor says of the channels for notices."""
+
+from __future__ import annotations
+
+from console.operations.check.channels import channels
+from shared.domain.findings import Level
+from shared.domain.notices import channel_key
+from tests.support.desk import Desk
+from tests.support.fake_channel import FakeChannel
+
+
+async def test_none_is_needed(desk: Desk) -> None:
+    assert await channels(desk.ports) == []
+
+
+async def test_one_that_fails_is_named_with_its_cure(desk: Desk) -> None:
+    desk.channels += [FakeChannel("smtp"), FakeChannel("ticket")]
+    await desk.world.memory.remember(channel_key("ticket"), "ticket:permission", ttl=60.0)
+    mail, ticket = await channels(desk.ports)
+    assert (mail.level, mail.what) == (Level.GREEN, "Notices go out by mail; no failure is known.")
+    assert (ticket.level, ticket.what) == (
+        Level.YELLOW,
+        "Notices by tickets in Syncro do not arrive. The API token may not create tickets.",
+    )
+    assert "Tickets - Create" in ticket.cure
