@@ -31,7 +31,7 @@ demo-distributed: $(VENV)/.runtime servers ## the same on private RabbitMQ, Redi
 servers: ## install RabbitMQ, Redis and PostgreSQL from Debian when missing (root); starts no service
 	@bash deploy/servers.sh
 
-check: lint types contracts unit ## the inner loop: lint, types, import contracts, unit tests (under 60 s)
+check: lint types contracts unit ## the inner loop: lint, types, import contracts, unit tests (about a minute and a half)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -45,7 +45,7 @@ contracts: $(VENV)/.dev
 unit: $(VENV)/.dev
 	@$(BIN)/pytest -q -n 2 tests/unit
 
-test: servers check ## check, then contract, integration and end-to-end tests, one kill per server (under 10 minutes)
+test: servers check ## check, then contract, integration and end-to-end tests, one kill per server (about 13 minutes on 2 cores)
 	@$(BIN)/pytest -q -n 3 --dist worksteal tests/contract tests/integration
 	@$(BIN)/pytest -q -n 3 --dist loadfile tests/e2e
 	@echo 'Not run: the rest of what kills, freezes, cuts and fills real servers. That is `make chaos`.'
