@@ -14,7 +14,7 @@ import typer
 
 from console import operations
 from console.cli.context import acting, operate
-from console.cli.output import Json, plain, print_json, print_table, say
+from console.cli.output import Json, fields_of, print_json, print_table, say
 from console.cli.sync import OneCustomer
 from console.operations import BillingCheck, BillingState, OperationError, OperatorPorts, Trust
 from console.operations.errors import wrong_use
@@ -41,7 +41,7 @@ def billing_check(
         return
     check, report = operate(context, lambda ports: _checked(ports, before, customer))
     if as_json:
-        print_json({**_fields(check), "ok": check.is_fine, "report": report})
+        print_json({**fields_of(check), "ok": check.is_fine, "report": report})
     else:
         show(check)
         if report is not None:
@@ -64,12 +64,6 @@ def _clear(context: typer.Context, customer: int | None, before: str | None, cod
         print_json({"customer_id": number, "cleared": cleared})
         return
     say(f"Contacts whose licence was cleared: {cleared}. What is left: entra-syncro billing-check --customer {number}")
-
-
-def _fields(check: BillingCheck) -> dict[str, object]:
-    made = plain(check)
-    assert isinstance(made, dict)  # noqa: S101 - a check is a dataclass, `plain` gives a dict for those
-    return made
 
 
 def _verdict(check: BillingCheck) -> str:

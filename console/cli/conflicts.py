@@ -13,7 +13,7 @@ import typer
 
 from console import operations
 from console.cli.context import acting, operate
-from console.cli.output import Json, plain, print_json, print_table, say
+from console.cli.output import Json, fields_of, plain, print_json, print_table, say
 from console.cli.preview import EMPTY, show_lines
 from console.cli.sync import OneCustomer, Watch
 from console.cli.watching import done_sentence, watch_run
@@ -251,8 +251,7 @@ def _follow(context: typer.Context, answer: Answer) -> None:
 
 def _document(answer: Answer) -> dict[str, object]:
     """The JSON form: with the customer's number and name, as every document has them."""
-    made = plain(answer)
-    assert isinstance(made, dict)  # noqa: S101 - an answer is a dataclass, `plain` gives a dict for those
+    made = fields_of(answer)
     tied = answer.connection
     del made["connection"]
     return {"customer_id": tied.customer_id, "customer_name": tied.customer_name, **made}

@@ -15,7 +15,7 @@ from console import operations
 from console.cli.attention import stop_sentence
 from console.cli.context import operate
 from console.cli.explain import explain as words_of
-from console.cli.output import STATES, Json, plain, print_json, print_table, say
+from console.cli.output import STATES, Json, fields_of, plain, print_json, print_table, say
 from console.cli.steps import WRITES, show_steps
 from console.cli.sync import OneCustomer
 from console.operations import Explained, Place
@@ -76,9 +76,7 @@ def document(told: Explained) -> dict[str, object]:
 
 
 def _place_document(place: Place) -> dict[str, object]:
-    made = plain(place)
-    assert isinstance(made, dict)  # noqa: S101 - a place is a dataclass, `plain` gives a dict for those
-    return {**made, "steps_failed": words_of(place.steps_failed) if place.steps_failed else None}
+    return {**fields_of(place), "steps_failed": words_of(place.steps_failed) if place.steps_failed else None}
 
 
 def _show(place: Place, now: datetime) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from console.cli.explain import explain
-from console.cli.output import complain, plain, print_table
+from console.cli.output import complain, fields_of, print_table
 from shared.domain.errors import SyncError
 
 CONSENT_FOR_ALL = "entra-syncro customers consent --partner --all"
@@ -55,8 +55,7 @@ def counted(results: Iterator[StrEnum]) -> str:
 
 def facts_of(each: Any) -> dict[str, object]:
     """A result for a program: an error is its sentence."""
-    facts = plain(each)
-    assert isinstance(facts, dict)  # noqa: S101 - a dataclass becomes a dict
+    facts = fields_of(each)
     if "error" in facts:
         facts["why"] = why_of(str(facts["why"]), getattr(each, "error", None), getattr(each, "customer_id", None))
         del facts["error"]

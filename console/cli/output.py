@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -48,11 +48,16 @@ def stderr() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def fields_of(value: Any) -> dict[str, object]:
+    """The fields of a dataclass as JSON has them, for a document that adds to them or leaves some out."""
+    named = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {name: plain(item) for name, item in named.items() if not isinstance(item, bytes)}
+
+
 def plain(value: object) -> object:
     """Dataclasses, enums, times and paths as JSON has them; bytes never leave."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {f.name: plain(getattr(value, f.name)) for f in fields if not isinstance(getattr(value, f.name), bytes)}
+        return fields_of(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, date):  # a datetime is one too

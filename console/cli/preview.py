@@ -14,7 +14,7 @@ import typer
 
 from console import operations
 from console.cli.context import operate
-from console.cli.output import Json, plain, print_json, print_table, say, stdout
+from console.cli.output import Json, fields_of, print_json, print_table, say, stdout
 from console.cli.previews import creations, preview_many
 from console.operations import ShownPreview
 from console.operations.errors import wrong_use
@@ -72,16 +72,15 @@ def document(shown: ShownPreview) -> dict[str, object]:
         "saved_contacts": str(shown.saved_contacts),
         "second_writer": [trace.sentence for trace in shown.second_writer],
         "users": [
-            {"user": row.user_label, "contact": row.contact_label, "kind": type(row.plan).__name__, **_plain(row)}
+            {
+                "user": row.user_label,
+                "contact": row.contact_label,
+                "kind": type(row.plan).__name__,
+                **fields_of(row.plan),
+            }
             for row in shown.preview.rows
         ],
     }
-
-
-def _plain(row: PreviewRow) -> dict[str, object]:
-    content = plain(row.plan)
-    assert isinstance(content, dict)  # noqa: S101 - a plan is a dataclass, `plain` gives a dict for those
-    return content
 
 
 # Outcomes as a sentence counts them.

@@ -11,7 +11,7 @@ import typer
 
 from console import operations
 from console.cli.context import acting, operate
-from console.cli.output import plain, print_json, print_table, say
+from console.cli.output import fields_of, print_json, print_table, say
 from console.cli.watching import done_sentence, watch_run
 from console.operations import Explanation, OperatorPorts, StartedRun
 from console.operations.errors import held
@@ -40,7 +40,7 @@ def sync_user(context: typer.Context, customer: int, user: str, *, watch: bool, 
     """Raises held (code 3) when the user's changes wait for a person."""
     explained, started = operate(context, lambda ports: _explain_and_start(ports, customer, user, by=acting(context)))
     if as_json:
-        print_json({**_fields(started), "explanation": explained})
+        print_json({**fields_of(started), "explanation": explained})
         return
     show_steps(explained)
     say(f"Users to bring in step: {started.planned} (run {started.run_id}).")
@@ -52,12 +52,6 @@ def sync_user(context: typer.Context, customer: int, user: str, *, watch: bool, 
         say(sentence)
     if "held" in run.outcomes:
         raise held("It waits for approval. See what is held, and how it is approved: entra-syncro status")
-
-
-def _fields(started: StartedRun) -> dict[str, object]:
-    made = plain(started)
-    assert isinstance(made, dict)  # noqa: S101 - a started run is a dataclass, `plain` gives a dict for those
-    return made
 
 
 async def _explain_and_start(
