@@ -7,17 +7,19 @@ between stops nobody: what is done under it may be done twice. Next: `worker/owe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
 
 from shared.domain.errors import SyncError
 from shared.ports import Leases
+from shared.runtime.services import pause
 
 log = structlog.get_logger("worker")
 TTL = 18.0  # seconds; with the pause between two rounds a dead leader is followed within 30 s
 TERM = 6.0  # seconds of one lease
+ASK_AGAIN = 10.0  # seconds before others ask whether the leader is gone
 AGAIN = 1.0  # seconds before a key that was lost is asked for again
 
 
@@ -32,6 +34,27 @@ async def leading(leases: Leases, key: str, *, wait: float = 0.0) -> AsyncIterat
     finally:
         keeper.cancel()
         await asyncio.wait([keeper])
+
+
+async def lead_again(
+    leases: Leases,
+    key: str,
+    lead: Callable[[], Awaitable[None]],
+    stop: asyncio.Event,
+    *,
+    not_ours: Callable[[SyncError], None],
+) -> None:
+    """Come for the key until `stop`, and `lead` whenever it is ours; `lead` returns so that it is asked for anew.
+
+    `not_ours` is told why not each time: another one leads, or nobody can tell.
+    """
+    while not stop.is_set():
+        try:
+            async with leading(leases, key):
+                await lead()
+        except SyncError as error:
+            not_ours(error)
+            await pause(stop, ASK_AGAIN)
 
 
 async def _keep(leases: Leases, key: str, wait: float, taken: asyncio.Future[None]) -> None:

@@ -22,7 +22,7 @@ from shared.domain.notice_causes import causes
 from shared.domain.notice_letters import NoticeLetter, Purpose, causes_letter, over_letter, summary_letter
 from shared.domain.notices import NoticeKind, Sight, compare, for_people, summary_day, summary_key
 from shared.runtime.services import pause
-from worker.leading import leading
+from worker.leading import lead_again
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.posts import Post
 from worker.sights import Sights
@@ -31,7 +31,6 @@ from worker.sync import fault
 log = structlog.get_logger("worker")
 KEY = "notices"
 OTHERS = timedelta(minutes=2)  # an untold notice that is younger may be in the hands of the worker that opened it
-_ASK_AGAIN = 10.0  # seconds before others ask whether the leader is gone
 _TERM = 300.0  # seconds after which the key is asked for anew, in case it was lost
 
 _Writer = Callable[[Sequence[Notice]], NoticeLetter]
@@ -55,16 +54,13 @@ class NoticeBoard:
     async def run(self, stop: asyncio.Event) -> None:
         self._running = True
         try:
-            while not stop.is_set():
-                try:
-                    async with leading(self._ports.leases, KEY):
-                        await self._lead(stop)
-                except SyncError as error:  # another one leads, or nobody can tell
-                    log.debug("notices_not_ours", code=error.code)
-                    self._begin_anew()
-                    await pause(stop, _ASK_AGAIN)
+            await lead_again(self._ports.leases, KEY, lambda: self._lead(stop), stop, not_ours=self._not_ours)
         finally:
             self._running = False
+
+    def _not_ours(self, error: SyncError) -> None:
+        log.debug("notices_not_ours", code=error.code)
+        self._begin_anew()
 
     async def _lead(self, stop: asyncio.Event) -> None:
         until = self._ports.clock.monotonic() + _TERM

@@ -20,7 +20,7 @@ from shared.domain.records import Connection, ConnectionStatus
 from shared.domain.watching import POLL_WANTED_KEY, poll_wanted_key
 from shared.ports import LEASE_TAKEN
 from shared.runtime.services import pause
-from worker.leading import leading
+from worker.leading import lead_again
 from worker.parts import PollReport, WorkerPorts, WorkerSettings
 from worker.rounds import Rounds, Tenant, failed
 from worker.sync import fault
@@ -28,7 +28,6 @@ from worker.sync import fault
 log = structlog.get_logger("worker")
 KEY = "polls"
 AT_ONCE = 8  # tenants
-_ASK_AGAIN = 10.0  # seconds before others ask whether the leader is gone
 _TERM = 60.0  # seconds after which the key is asked for anew, in case it was lost
 _LONGEST = 900.0  # seconds that one poll may take
 _WANTED_EVERY = 30.0  # seconds between two questions per tenant whether somebody wants it polled at once
@@ -67,15 +66,12 @@ class DeltaPolls:
             self._at_work.clear()  # a poll that was cancelled before it began has not left by itself
 
     async def _ask(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                async with leading(self._ports.leases, KEY):
-                    await self._lead(group, stop)
-            except SyncError as error:  # another one leads, or nobody can tell
-                log.debug("polls_not_ours", code=error.code)
-                if error.code != LEASE_TAKEN:
-                    self._intact_since = None
-                await pause(stop, _ASK_AGAIN)
+        await lead_again(self._ports.leases, KEY, lambda: self._lead(group, stop), stop, not_ours=self._not_ours)
+
+    def _not_ours(self, error: SyncError) -> None:
+        log.debug("polls_not_ours", code=error.code)
+        if error.code != LEASE_TAKEN:
+            self._intact_since = None
 
     async def _lead(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         until = self._ports.clock.monotonic() + _TERM

@@ -19,14 +19,13 @@ from shared.domain.messages import Reason
 from shared.runtime.services import pause
 from worker.due import DueCustomers
 from worker.fullpass import FullPass
-from worker.leading import leading
+from worker.leading import lead_again, leading
 from worker.night import Night, Nights
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.room import Room
 
 log = structlog.get_logger("worker")
 KEY = "schedule"
-_ASK_AGAIN = 10.0  # seconds before others ask whether the leader is gone
 _NEWS = 300.0  # seconds after which it is asked anew who is due: a customer may have a line of its own
 _BREATH = 5.0  # seconds between two looks at a lane that is too full
 
@@ -67,13 +66,10 @@ class Schedule:
                 log.debug("full_syncs_unknown", code=error.code)
 
     async def _ask(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                async with leading(self._ports.leases, KEY):
-                    await self._lead(stop)
-            except SyncError as error:  # another one leads, or nobody can tell
-                log.debug("schedule_not_ours", code=error.code)
-                await pause(stop, _ASK_AGAIN)
+        def not_ours(error: SyncError) -> None:
+            log.debug("schedule_not_ours", code=error.code)
+
+        await lead_again(self._ports.leases, KEY, lambda: self._lead(stop), stop, not_ours=not_ours)
 
     async def _lead(self, stop: asyncio.Event) -> None:
         """Everybody who is due now, then a rest; after it the key is asked for anew, in case it was lost."""

@@ -19,7 +19,6 @@ from shared.domain.records import Connection
 
 _WITH_P1 = frozenset({"AuditLog.Read.All"})
 _WITHOUT_P1 = frozenset({"Reports.Read.All", "Policy.Read.All"})
-_PRODUCTS = "LicenseAssignment.Read.All"
 _BY_GROUP = "GroupMember.Read.All"
 _WHEN_SET = "UserAuthenticationMethod.Read.All"  # sensitive: a setting asks for it, and a full sync names it then
 
