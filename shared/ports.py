@@ -16,12 +16,13 @@ from typing import Protocol
 
 from shared.domain.changes import Conflict, FieldChange
 from shared.domain.contact import Contact, Customer
-from shared.domain.desk import Chosen, Deed, JournalFilter, LetterFilter, Notice, Pin, Replay, ReplayState
+from shared.domain.desk import Chosen, Deed, JournalFilter, LetterCount, LetterFilter, Notice, Pin, Replay, ReplayState
 from shared.domain.door import DoorAnswer
 from shared.domain.messages import DeadLettered, Lane, SubscriptionTouched, Unreadable, UsersTouched
 from shared.domain.notice_letters import NoticeLetter, Purpose
 from shared.domain.onboarding import Invite, Organization, PartnerCustomer, WithoutEntra
 from shared.domain.policy import SyncPolicy
+from shared.domain.protections import Protection
 from shared.domain.records import (
     Approval,
     Connection,
@@ -184,6 +185,13 @@ class Directory(Protocol):
     async def prove(self, tenant_id: str) -> frozenset[str]:
         """Acquire a token and name the application roles in it. must: raise StopTheLine(tenant) without consent"""
 
+    async def lacking(self, tenant_id: str, also: Sequence[str] = ()) -> Sequence[str]:
+        """Directory extensions that the rules of the tenant's customers (and `also`) ask for and that it does not have.
+
+        must: cost no call where no rule asks for any
+        must: read every user all the same, with what the tenant has
+        """
+
 
 class Groups(Protocol):
     """Who is a member of Entra groups, through nested groups too.
@@ -281,8 +289,10 @@ class Skews(Protocol):
 
 
 class TenantReports(Protocol):
-    async def read(self, tenant_id: str) -> TenantReading:
+    async def read(self, tenant_id: str, also: Sequence[str] = ()) -> TenantReading:
         """Everything that a full run wants of one tenant, with the least requests.
+
+        `also`: directory extensions to read besides those that the rules of its customers ask for.
 
         must: give every user once, or raise; never end early as if it were complete
         must: leave unknown what a report could not say, with its reason, and go on
@@ -468,8 +478,8 @@ class Channel(Protocol):
     async def send(self, letter: NoticeLetter) -> None:
         """must: return only after the other side took the letter
         must: end within 60 s, and raise Transient or Permanent, nothing else
+        must: raise Ambiguous when the whole letter went out and no answer came back
         must: put no address, no secret and no text of the other side's into an error
-        may: deliver a letter twice when the answer to the first was lost
         """
 
 
@@ -649,8 +659,12 @@ class JournalReads(Protocol):
     async def created(self, customer_id: int, *, user_id: str | None = None) -> Mapping[int, str]:
         """must: give every contact that we made for the customer, contact id -> user id; those of one user alone"""
 
-    async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
-        """must: give all entries intended at `since` or later that belong to no run, or to the run `or_in`"""
+    async def outside_passes(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
+        """Newest first. Looks that a full pass asked for carry its run as their trace, all others a trace of their own.
+
+        must: give all entries intended at `since` or later that no full pass asked for, or that the run `or_in` did
+        must: leave out what takes a write back
+        """
 
     async def delays(self, since: datetime) -> Sequence[Delay]:
         """must: give every entry written at `since` or later whose hint was noticed, notifications and polls alone"""
@@ -665,6 +679,8 @@ class DeadLetters(Protocol):
         """must: be harmless when the same letter_id comes twice
 
         must: open a replayed letter again that failed again (its newer `last_seen`), and count nothing else
+        must: open a letter again that a replay skipped and that failed after that
+        must: open it, whatever the clocks say, when the failure is of the replay that tried it (its run_id)
         """
 
     async def list(self, *, status: str | None = "open", limit: int = 100) -> Sequence[DeadLetter]: ...
@@ -676,14 +692,18 @@ class DeadLetters(Protocol):
     async def find(self, wanted: LetterFilter, *, limit: int = 10_000) -> Sequence[DeadLetter]:
         """The latest failure first. must: change nothing, however often it is asked"""
 
+    async def counts(self) -> Sequence[LetterCount]:
+        """The open ones by service, cause and tenant. must: read no bodies"""
+
 
 class Replays(Protocol):
     """Jobs that try failed changes again."""
 
     async def begin(self, replay: Replay, letter_ids: Sequence[str]) -> int:
-        """Claim the letters for this job, and give how many were still open.
+        """Claim the letters, open or parked, for this job, and give how many it has: all of them, or 0.
 
         must: let one job at a time have a letter (atomic: two operators, one group)
+        must: claim every letter, or none and then keep no job
         """
 
     async def claimed(self, replay_id: str, limit: int) -> Sequence[DeadLetter]:
@@ -696,10 +716,13 @@ class Replays(Protocol):
         must: leave a letter open that failed again meanwhile
         """
 
-    async def finish(self, replay_id: str, at: datetime, state: ReplayState) -> None:
-        """must: open again what the job had claimed and not handed over"""
+    async def finish(self, replay_id: str, at: datetime, state: ReplayState) -> bool:
+        """False: it had ended before, or is unknown. must: open again what the job had claimed and not handed over"""
 
     async def get(self, replay_id: str) -> Replay | None: ...
+    async def running(self) -> Sequence[Replay]:
+        """must: give every job that has not ended, the oldest first, however many came after it"""
+
     async def recent(self, limit: int = 20) -> Sequence[Replay]:
         """Newest first."""
 
@@ -750,10 +773,35 @@ class Notices(Protocol):
     async def open(self, notice: Notice) -> bool:
         """must: give False and keep the first when one with this key is open"""
 
-    async def told(self, key: str, at: datetime) -> None: ...
+    async def told(self, key: str, at: datetime, channel: str, *, unsure: bool = False) -> None:
+        """`unsure`: it was sent, and the answer was lost.
+
+        must: keep the moment of the first channel, and name every channel once
+        must: lose no channel when two are told at once
+        """
+
+    async def restate(self, key: str, sentence: str) -> None:
+        """What stands is said in other words now."""
+
+    async def openings(self, since: datetime) -> Mapping[str, int]:
+        """Key -> how often a notice with it was opened since then, those that are over among them."""
+
     async def clear(self, key: str, at: datetime) -> None: ...
     async def standing(self) -> Sequence[Notice]:
         """The open ones, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`rows`: by table. `before`: where the ledger that had to go was saved, None when it was empty.
+
+    `full_syncs`: approved customers, each owed one. `protections`: what the ledger had and the backup had not.
+    """
+
+    rows: Mapping[str, int]
+    before: Path | None
+    full_syncs: int
+    protections: tuple[Protection, ...] = ()
 
 
 class Backups(Protocol):
@@ -767,13 +815,17 @@ class Backups(Protocol):
         must: let nobody else read the file
         """
 
-    async def load(self, path: Path, *, replace: bool = False) -> Mapping[str, int]:
-        """Rows restored, by table.
+    async def load(self, path: Path, deed: Deed, *, before: Path | None = None, as_it_was: bool = False) -> Loaded:
+        """Put the backup in the ledger's place. `before`: a new name under which to save what the ledger holds.
 
-        must: refuse (Permanent "ledger_not_empty") a ledger that holds something, unless `replace` lets it go
+        must: refuse (Permanent "ledger_not_empty") a ledger that holds something, unless `before` says where to save it
         must: refuse (Transient "ledger_in_use") while another process has the ledger open
-        must: refuse (Permanent "ledger_newer") a backup of a newer release, and bring an older one up to date
+        must: keep everybody else out (Transient "ledger_restoring") until it is over
+        must: refuse (Permanent "backup_newer") a backup of a newer release, and bring an older one up to date
+        must: refuse (Permanent "ledger_newer") to take the place of a ledger that a newer release made
         must: change nothing, or all of it, and never the backup
+        must: owe every approved customer a full sync and note `deed`, in the same step
+        must: lay what protects over it (`shared.domain.restoring`), unless it is to be `as_it_was`
         """
 
 

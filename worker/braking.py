@@ -1,9 +1,9 @@
 """Brakes on the path of a single look: what waits while a brake stands, and when an hour has seen enough of a class.
 
 Asked under the customer's lease right before the write, so that no two looks count past each other. A full pass
-judges its own changes (`worker/holding.py`) and hands on what it let through; without that, an hour's limits hold.
-What is held here is marked as owed, and the full pass that follows stores all of it for approval. Next:
-`shared/domain/safety.py` for the classes and limits.
+judges its own changes (`worker/holding.py`) and hands on what it let through; without that, an hour's limits hold: one
+budget for live changes, replays and syncs by hand together. What is held here is marked as owed, and the full pass
+that follows stores all of it for approval. Next: `shared/domain/safety.py` for the classes and limits.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Braking:
         if not classes:
             return {}
         since = self._ports.clock.now() - _HOUR
-        entries = await self._ports.journal.outside_runs(plan.customer_id, since, or_in=cause.run_id)
+        entries = await self._ports.journal.outside_passes(plan.customer_id, since, or_in=cause.run_id)
         sizes = await self._ports.sizes.last(plan.customer_id)
         contacts = sizes.contacts if sizes is not None else 0
         counts = {brake: len(touched(entries, brake) | {plan.user_id}) for brake in sorted(classes)}

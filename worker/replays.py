@@ -1,9 +1,10 @@
 """The service that tries failed changes again, as operators ordered it: one after the other, on the slow lane.
 
 One worker leads. A letter is published first and recorded after: a crash in between publishes the same bytes again
-and loses none. A letter whose users were brought in step since is skipped. Nothing is handed over while the slow lane
-is full, and a job that was cancelled stops before its next letter. What is claimed is decided by the ledger
-(`Replays.begin`), what a letter becomes by `shared/domain/letters.py`.
+and loses none. Where a wiped store lets two lead for a term, both may publish a letter; the ledger counts it once, and
+the second look finds nothing to write. A letter whose users were brought in step since is skipped. Nothing is handed
+over while the slow lane is full, and a job that was cancelled stops before its next letter. What is claimed is decided
+by the ledger (`Replays.begin`), what a letter becomes by `shared/domain/letters.py`.
 """
 
 from __future__ import annotations
@@ -30,9 +31,8 @@ log = structlog.get_logger("worker")
 KEY = "replays"
 IN_STEP = "Its users were brought in step since."
 UNREADABLE = "It cannot be read."
-_TERM = 60.0  # seconds after which the key is asked for anew, in case it was lost
+_TERM = 60.0  # seconds after which the key is asked for anew, also while waiting for room: it may have been lost
 _BATCH = 20  # letters read from the ledger at once; a full sync that ends meanwhile is noticed with the next ones
-_MANY = 200  # newest jobs among which the running ones are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +70,15 @@ class LetterReplays:
     async def _round(self, stop: asyncio.Event) -> None:
         """The oldest job first. Without any, nobody asks for the lead."""
         try:
-            if not await self._jobs():
+            if not await self._ports.replays.running():
                 return
             async with leading(self._ports.leases, KEY):
                 until = self._ports.clock.monotonic() + _TERM
-                for job in await self._jobs():
+                for job in await self._ports.replays.running():
                     await self._work(job, stop, until)
         except SyncError as error:  # another one leads, or a store is away: asked again in the next round
             say = log.debug if error.code == LEASE_TAKEN else log.warning
             say("replays_interrupted", code=error.code)
-
-    async def _jobs(self) -> Sequence[Replay]:
-        recent = await self._ports.replays.recent(_MANY)
-        return sorted(
-            (each for each in recent if each.state is ReplayState.RUNNING),
-            key=lambda each: (each.began_at, each.replay_id),
-        )
 
     async def _work(self, job: Replay, stop: asyncio.Event, until: float) -> None:
         while not stop.is_set() and self._ports.clock.monotonic() < until:
@@ -97,13 +90,13 @@ class LetterReplays:
                 return
             standing = await self._standing(letters)
             for letter in letters:
-                if not await self._may_go_on(job, stop):
+                if not await self._may_go_on(job, stop, until):
                     return
                 await self._try_again(job, letter, standing, stop)
 
-    async def _may_go_on(self, job: Replay, stop: asyncio.Event) -> bool:
-        """There is room, nobody stopped us meanwhile, and the operator still wants it."""
-        while not stop.is_set():
+    async def _may_go_on(self, job: Replay, stop: asyncio.Event, until: float) -> bool:
+        """There is room, nobody stopped us meanwhile, the term lasts, and the operator still wants it."""
+        while not stop.is_set() and self._ports.clock.monotonic() < until:
             if not await self._is_running(job):
                 return False
             if (await self._ports.depths.depths()).get(Lane.BACKFILL, 0) < self._settings.replay_room:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from shared.domain.errors import Transient
 from shared.domain.letter_ids import letter_id_of
-from shared.domain.messages import DeadLettered, Lane, Unreadable, UsersTouched, encode
+from shared.domain.messages import DeadLettered, Lane, Reason, Unreadable, UsersTouched, encode
 from shared.domain.outcome import Failed, Held, Synced
 from shared.domain.records import RunState
 from shared.domain.retry import DeadLetter, Done, MarkOwed, RetryIn, StopAccount, Verdict, decide
@@ -22,6 +22,8 @@ from worker.look import Look
 from worker.parts import WorkerPorts, WorkerSettings
 from worker.report import RETRYING, name_of
 from worker.waiting import Ticket
+
+_FAILED, _HELD = "failed", "held"  # of the names that `worker/report.py` gives
 
 
 class Settler:
@@ -75,10 +77,10 @@ class Settler:
             case StopAccount(retry_after=retry_after):
                 delay = max(retry_after or 0.0, self._settings.probe_first)
                 await self._ports.publisher.publish(alone, self._lane, delay=delay)
-            case DeadLetter(code=code, detail=detail):
+            case DeadLetter(code=code, detail=detail, service=service):
                 attempts = alone.attempt + 1
                 letter = self._letter(encode(alone), code, detail, alone.since, attempts)
-                known = letter.model_copy(update={"letter_id": letter_id_of(alone)})
+                known = letter.model_copy(update={"letter_id": letter_id_of(alone), "service": service})
                 await self._ports.publisher.publish(known, Lane.DEAD)
             case _:
                 assert_never(verdict)
@@ -90,7 +92,7 @@ class Settler:
         try:
             await self._mark_owed(verdicts)
             if alone.run_id is not None and look.outcomes:
-                await self._count(alone.run_id, look, is_over=not isinstance(verdict, RetryIn | StopAccount))
+                await self._count(alone, look, verdict)
         except Transient:
             return RetryIn(self._settings.retry.uncounted_delay, alone.attempt)
         return verdict
@@ -100,12 +102,15 @@ class Settler:
             if isinstance(verdict, MarkOwed):
                 await self._ports.owed.mark(customer_id, verdict.reason, self._ports.clock.now())
 
-    async def _count(self, run_id: str, look: Look, *, is_over: bool) -> None:
+    async def _count(self, alone: UsersTouched, look: Look, verdict: Verdict) -> None:
         """A run counts how its users ended and what they cost; the last of them ends the run."""
+        run_id, is_over = alone.run_id or "", not isinstance(verdict, RetryIn | StopAccount)
         outcomes, now = look.outcomes.values(), self._ports.clock.now()
         calls = sum(outcome.calls for outcome in outcomes if isinstance(outcome, Synced | Held | Failed))
         writes = sum(outcome.writes for outcome in outcomes if isinstance(outcome, Synced))
         name = _telling([name_of(outcome) for outcome in outcomes]) if is_over else RETRYING
+        if alone.reason is Reason.REPLAY and isinstance(verdict, MarkOwed) and name == _FAILED:
+            name = _HELD  # it leaves no failed change that would tell why: the next full sync does the rest
         if is_over or calls:
             await self._ports.runs.outcome(run_id, look.user_id, name, now, calls=calls, writes=writes)
         if is_over:

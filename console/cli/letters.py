@@ -5,83 +5,26 @@ Trying them again is `console/cli/letters_replay.py`, in the same group of comma
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from console import operations
 from console.cli.context import acting, operate
-from console.cli.moments import HELP, moment
+from console.cli.letters_asked import Asked, Cause, Customer, RunId, Since, Until, meant
 from console.cli.output import Json, plain, print_json, print_table, say
-from console.operations import LetterWish, OperatorPorts, ShownGroup, ShownLetter
-from shared.domain.letters import state_of
+from console.operations import ShownGroup, ShownLetter
+from shared.domain.letter_causes import said
+from shared.domain.letters import is_parked, is_readable, state_of
 from shared.domain.records import DeadLetter
 
 app = typer.Typer(no_args_is_help=True, help="Failed changes: look at them, try them again, discard them.")
 
-Result = TypeVar("Result")
-Customer = Annotated[int | None, typer.Option("--customer", help="Only of this customer (Syncro's number).")]
-Cause = Annotated[str, typer.Option("--cause", help='Only of this cause, as listed: CODE or "CODE: DETAIL".')]
-Since = Annotated[str | None, typer.Option("--since", help=f"Only those that failed since: {HELP}")]
-Until = Annotated[str | None, typer.Option("--until", help="Only those that failed until then.")]
-RunId = Annotated[str, typer.Option("--run", help="Only those of this run.")]
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="A failed change, as listed by --flat.")]
 NEXT = "Next, when the cause is gone: entra-syncro dead-letters replay --cause CODE (or ID, or --all)"
 PLACES_SHOWN = 5  # customers that one group names
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The filters as they were typed."""
-
-    ids: tuple[str, ...] = ()
-    customer: int | None = None
-    cause: str = ""
-    since: str | None = None
-    until: str | None = None
-    run_id: str = ""
-
-    def wish(self, ports: OperatorPorts) -> LetterWish:
-        now = ports.clock.now()
-        since, until = moment(self.since, now), moment(self.until, now)
-        return LetterWish(self.ids, self.customer, self.cause, since, until, self.run_id)
-
-    def settled(self, ports: OperatorPorts) -> Asked:
-        """With moments instead of "3d ago", which would be others when they are typed again."""
-        now = ports.clock.now()
-        since, until = moment(self.since, now), moment(self.until, now)
-        return replace(self, since=since.isoformat() if since else None, until=until.isoformat() if until else None)
-
-    @property
-    def is_everything(self) -> bool:
-        return self == Asked()
-
-    @property
-    def words(self) -> str:
-        """As they are to be typed again, with a blank before each."""
-        options = {
-            "--customer": "" if self.customer is None else str(self.customer),
-            "--cause": f'"{self.cause}"' if self.cause else "",
-            "--since": f'"{self.since}"' if self.since else "",
-            "--until": f'"{self.until}"' if self.until else "",
-            "--run": self.run_id,
-        }
-        typed = [*self.ids, *(f"{name} {value}" for name, value in options.items() if value)]
-        return "".join(f" {each}" for each in typed) or " --all"
-
-
-def meant(
-    asked: Asked, act: Callable[[OperatorPorts, LetterWish], Awaitable[Result]]
-) -> Callable[[OperatorPorts], Awaitable[Result]]:
-    """The operation with what the filters mean now."""
-
-    async def acted(ports: OperatorPorts) -> Result:
-        return await act(ports, asked.wish(ports))
-
-    return acted
 
 
 @app.command("list")
@@ -110,10 +53,12 @@ def list_(
     if as_json:
         print_json(groups)
         return
-    for group in groups:
-        for line in group_lines(group):
-            say(line)
-    say(NEXT if groups else "No failed changes.")
+    for line in [line for group in groups for line in group_lines(group)]:
+        say(line)
+    if not groups:
+        say(asked.nothing_found)
+    elif not everything or operate(context, meant(asked, operations.find_letters)):
+        say(NEXT)
 
 
 def group_lines(group: ShownGroup) -> list[str]:
@@ -140,19 +85,16 @@ def _list_flat(context: typer.Context, asked: Asked, everything: bool, as_json: 
         return
     print_table(
         "Failed changes",
-        ["id, users", "why", "tries", "last", "state"],
+        ["id, users", "why, last, state"],
         (
             (
                 "\n  ".join([letter.letter_id, *letter.user_ids]),
-                letter.detail or letter.error_class.replace("_", " "),
-                letter.attempts,
-                f"{letter.last_seen:%m-%d %H:%M}",
-                state_of(letter),
+                f"{said(letter)}\n{letter.last_seen:%m-%d %H:%M}, {state_of(letter)}",
             )
             for letter in found
         ),
         whole="id, users",
-        empty="No failed changes.",
+        empty=asked.nothing_found,
     )
     if any(letter.status == "open" for letter in found):
         say("Look at one: entra-syncro dead-letters show ID")
@@ -200,9 +142,19 @@ def letter_lines(shown: ShownLetter) -> Sequence[str]:
             f"  Since then: {entry.intended_at:%Y-%m-%d %H:%M:%S} contact {entry.contact_id or 'new'}: "
             f"{fields} ({entry.state.value})"
         )
-    if letter.status in ("open", "parked"):
-        told.append(f"Next, when the cause is gone: entra-syncro dead-letters replay {letter.letter_id}")
-    return told
+    return [*told, *_next(letter)]
+
+
+def _next(letter: DeadLetter) -> Sequence[str]:
+    if letter.status not in ("open", "parked"):
+        return []
+    if not is_readable(letter):
+        return [
+            f"It cannot be tried again. Keep its bytes: entra-syncro dead-letters export {letter.letter_id} FILE",
+            f"Then give it up: entra-syncro dead-letters discard {letter.letter_id} --why TEXT",
+        ]
+    insist = " --force --why TEXT" if is_parked(letter) else ""
+    return [f"Next, when the cause is gone: entra-syncro dead-letters replay {letter.letter_id}{insist}"]
 
 
 @app.command()
@@ -242,3 +194,5 @@ def discard(
     say(f"Discarded: {len(done.done)}.")
     for letter_id, state in done.before.items():
         say(f"{letter_id} is {state}.")
+    if any(state.startswith("being tried again") for state in done.before.values()):
+        say("Stop a replay first: entra-syncro dead-letters cancel REPLAY")

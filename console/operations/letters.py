@@ -1,23 +1,20 @@
-"""Failed changes (dead letters): found by filters, grouped by cause, shown with everything known, exported, discarded.
+"""Failed changes (dead letters): found by filters, grouped by cause, shown with everything known.
 
 Operators browse the ledger, never the queue, and browsing changes nothing. A body is shown only as what `decode` makes
-of it: ids and times. Trying them again is `console/operations/letters_replay.py`.
+of it: ids and times. Next: `letters_ending.py` (saved, discarded), `letters_replay.py` (tried again).
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
-from console.operations.actor import note
 from console.operations.errors import wrong_use
 from console.operations.ports import OperatorPorts
 from shared.domain.desk import LetterFilter
-from shared.domain.letters import cure_of_letter, grouped, state_of
+from shared.domain.letter_causes import cause_of, cure_of_letter, parts_of_cause
+from shared.domain.letters import grouped, state_of
 from shared.domain.linking import is_living
 from shared.domain.records import DeadLetter, JournalEntry
 
@@ -29,7 +26,10 @@ LIST = "entra-syncro dead-letters list"
 
 @dataclass(frozen=True, slots=True)
 class LetterWish:
-    """Which failed changes an operator means; every part that is set must hold. `cause`: a code, or "CODE: DETAIL"."""
+    """Which failed changes an operator means; every part that is set must hold.
+
+    `cause`: a code, with its service before it or not, with its detail after it or not ("SERVICE:CODE: DETAIL").
+    """
 
     ids: tuple[str, ...] = ()
     customer_id: int | None = None
@@ -80,14 +80,6 @@ class ShownLetter:
     writes: tuple[JournalEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Discarded:
-    """`before`: letter id -> what it was already, for those that nobody could discard any more."""
-
-    done: tuple[str, ...]
-    before: Mapping[str, str] = field(default_factory=dict)
-
-
 async def letters(ports: OperatorPorts, *, include_settled: bool = False, limit: int = 100) -> Sequence[DeadLetter]:
     return await ports.dead_letters.list(status=None if include_settled else "open", limit=limit)
 
@@ -104,14 +96,15 @@ async def letters_in(ports: OperatorPorts, wish: LetterWish, states: Sequence[st
     if wish.ids:
         found = [await letter_of(ports, letter_id) for letter_id in dict.fromkeys(wish.ids)]
         return [each for each in found if states is None or each.status in states]
-    error_class, _, detail = wish.cause.partition(":")
+    service, error_class, detail = parts_of_cause(wish.cause)
     wanted = LetterFilter(
         tenant_ids=await _tenants(ports, wish.customer_id),
-        error_class=error_class.strip(),
-        detail=detail.strip(),
+        error_class=error_class,
+        detail=detail,
         since=wish.since,
         until=wish.until,
         run_id=wish.run_id,
+        service=service,
         status=None,
     )
     if states is None:
@@ -140,7 +133,7 @@ async def letter_groups(
     customers = await customers_by_tenant(ports)
     return [
         ShownGroup(
-            cause=f"{group.error_class}: {group.detail}" if group.detail else group.error_class,
+            cause=cause_of(group.error_class, group.detail, group.service),
             what=group.cure.what,
             who_does_what=group.cure.who_does_what,
             letters=group.letters,
@@ -157,7 +150,7 @@ async def letter_groups(
 async def show_letter(ports: OperatorPorts, letter_id: str) -> ShownLetter:
     letter = await letter_of(ports, letter_id)
     customers = await customers_by_tenant(ports)
-    cure = cure_of_letter(letter.error_class, letter.detail)
+    cure = cure_of_letter(letter.error_class, letter.detail, letter.service)
     writes: list[JournalEntry] = []
     for user in letter.user_ids[:_WRITES]:
         entries = await ports.journal.entries(user_id=user, limit=_WRITES)
@@ -171,47 +164,6 @@ async def show_letter(ports: OperatorPorts, letter_id: str) -> ShownLetter:
         size=len(letter.body),
         writes=tuple(writes),
     )
-
-
-async def export_letter(ports: OperatorPorts, letter_id: str, file: Path) -> int:
-    """The bytes as they lay in the queue, for this machine's user alone; gives how many. Never over a file."""
-    letter = await letter_of(ports, letter_id)
-    try:
-        await asyncio.to_thread(_save, file, letter.body)
-    except FileExistsError:
-        raise wrong_use(f"{file} exists already and is left alone. Name another file.") from None
-    except FileNotFoundError:
-        raise wrong_use(f"The folder of {file} does not exist. Make it, or name another file.") from None
-    return len(letter.body)
-
-
-async def discard(ports: OperatorPorts, letter_ids: Sequence[str], *, why: str, by: str) -> Discarded:
-    """Give failed changes up for good; a next change or full sync looks at their users anyway.
-
-    Nothing is written to Syncro. Harmless when repeated.
-    """
-    if not why.strip():
-        raise wrong_use("Say why, for those who look at it later: --why TEXT")
-    found = [await letter_of(ports, letter_id) for letter_id in dict.fromkeys(letter_ids)]
-    done: list[str] = []
-    before: dict[str, str] = {}
-    for letter in found:
-        now = ports.clock.now()
-        if await ports.dead_letters.settle(letter.letter_id, "discarded", now, by=by, why=why.strip()):
-            done.append(letter.letter_id)
-            await note(ports, by, "discard", letter=letter.letter_id, why=why.strip())
-        else:
-            before[letter.letter_id] = await _told_state(ports, letter.letter_id)
-    return Discarded(tuple(done), before)
-
-
-async def _told_state(ports: OperatorPorts, letter_id: str) -> str:
-    letter = await letter_of(ports, letter_id)
-    if letter.status == "claimed":
-        return f"being tried again ({letter.replay_id}); stop that first: entra-syncro dead-letters cancel " + (
-            letter.replay_id
-        )
-    return f"{state_of(letter)} already" + (f" by {letter.settled_by}" if letter.settled_by else "")
 
 
 async def customers_by_tenant(ports: OperatorPorts) -> Mapping[str, Sequence[tuple[int, str]]]:
@@ -246,9 +198,3 @@ def _shares(tenants: Mapping[str, int], customers: Mapping[str, Sequence[tuple[i
             counts[who] = counts.get(who, 0) + count
     shares = [Share(number, name, count) for (number, name), count in counts.items()]
     return tuple(sorted(shares, key=lambda share: (-share.letters, share.customer_name)))
-
-
-def _save(file: Path, body: bytes) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as opened:
-        opened.write(body)

@@ -92,11 +92,13 @@ async def select(
     every = await letters_in(ports, wish, None if wish.ids else (*UNSETTLED, "claimed"))
     meant = [each for each in every if each.last_seen <= cut]
     waiting = [each for each in meant if each.status in UNSETTLED]
-    readable = [each for each in waiting if is_readable(each)]
+    unreadable = [each for each in waiting if not is_readable(each)]
+    shut = {each.letter_id for each in unreadable}
+    readable = [each for each in waiting if each.letter_id not in shut]
     chosen = [each for each in readable if force or not is_parked(each)]
     return Selection(
         letters=tuple(sorted(chosen, key=lambda each: (each.last_seen, each.letter_id))),
-        unreadable=tuple(each for each in waiting if not is_readable(each)),
+        unreadable=tuple(unreadable),
         parked=tuple(each for each in readable if is_parked(each) and not force),
         taken=tuple(each for each in meant if each.status == "claimed"),
         settled=tuple(each for each in meant if wish.ids and each.status in ("replayed", "discarded")),
@@ -108,7 +110,8 @@ async def plan_replay(ports: OperatorPorts, wish: LetterWish, *, force: bool = F
     """`read` False: only count, and read no customer."""
     selection = await select(ports, wish, force=force)
     full = await _full_syncs(ports)
-    skipped = [each for each in selection.letters if await _is_in_step(ports, each, full)]
+    reads = await _reads(ports, selection.letters)
+    skipped = [each for each in selection.letters if _is_in_step(each, reads, full)]
     users: dict[int, set[str]] = {}
     tied = await customers_by_tenant(ports)
     for letter in selection.letters:
@@ -137,11 +140,26 @@ async def _full_syncs(ports: OperatorPorts) -> Mapping[str, Sequence[datetime | 
     return found
 
 
-async def _is_in_step(ports: OperatorPorts, letter: DeadLetter, full: Mapping[str, Sequence[datetime | None]]) -> bool:
+async def _reads(ports: OperatorPorts, letters: Sequence[DeadLetter]) -> Mapping[str, Mapping[str, datetime | None]]:
+    """Tenant -> user -> when the last read that succeeded began. One question for a user, however many letters."""
+    found: dict[str, dict[str, datetime | None]] = {}
+    for letter in letters:
+        tenant_id = letter.tenant_id or ""
+        known = found.setdefault(tenant_id, {})
+        for user in letter.user_ids:
+            if user not in known:
+                known[user] = _moment(await ports.memory.recall(read_key(tenant_id, user)))
+    return found
+
+
+def _is_in_step(
+    letter: DeadLetter,
+    reads: Mapping[str, Mapping[str, datetime | None]],
+    full: Mapping[str, Sequence[datetime | None]],
+) -> bool:
     """By the same rule as the worker's, as far as it can be told now."""
     tenant_id = letter.tenant_id or ""
-    reads = {user: _moment(await ports.memory.recall(read_key(tenant_id, user))) for user in letter.user_ids}
-    return in_step_since(letter, reads, full.get(tenant_id, ()))
+    return in_step_since(letter, reads.get(tenant_id, {}), full.get(tenant_id, ()))
 
 
 async def _planned(ports: OperatorPorts, customer_id: int, users: set[str]) -> PlannedCustomer:

@@ -18,17 +18,19 @@ from console.operations.letters import MANY, LetterWish
 from console.operations.letters_plan import Selection, select
 from console.operations.ports import OperatorPorts
 from shared.domain.desk import LetterFilter, Replay, ReplayState
-from shared.domain.letters import CAP, Result, cut_off_of, has_ended, result_of, selection_code
+from shared.domain.letter_causes import said
+from shared.domain.letter_ids import letter_id_of
+from shared.domain.letters import CAP, Result, again, cut_off_of, has_ended, result_of, selection_code
+from shared.domain.messages import UsersTouched
 from shared.domain.records import DeadLetter
 from shared.domain.watching import read_key
 
-RECENT = 200  # newest jobs that are looked at
 _NAMED = 3  # jobs that one sentence names
 
 
 @dataclass(frozen=True, slots=True)
 class BegunReplay:
-    """`claimed`: letters that this job has; the others were gone by then. `known`: it had begun before."""
+    """`claimed`: letters that this job has, all of its plan. `known`: it had begun before."""
 
     replay: Replay
     claimed: int
@@ -40,7 +42,7 @@ class LetterResult:
     letter_id: str
     user_ids: tuple[str, ...]
     result: Result
-    detail: str  # why it failed again, "" where it did not
+    detail: str  # why it failed again or was not tried, "" where it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,10 @@ async def begin_replay(
 
 
 async def _begun(ports: OperatorPorts, selection: Selection, replay: Replay, why: str) -> BegunReplay:
-    for letter in selection.letters:
-        if letter.status == "parked":
-            await ports.dead_letters.settle(letter.letter_id, "open", replay.began_at, by=replay.by, why=why.strip())
     claimed = await ports.replays.begin(replay, [letter.letter_id for letter in selection.letters])
-    if not claimed:
-        await ports.replays.finish(replay.replay_id, ports.clock.now(), ReplayState.CANCELLED)
-        again = await select(ports, LetterWish(tuple(each.letter_id for each in selection.letters)), selection.until)
-        raise held(await _changed(ports, again))
+    if not claimed:  # another selection with one of these letters came in between
+        now = await select(ports, LetterWish(tuple(each.letter_id for each in selection.letters)), selection.until)
+        raise held(await _changed(ports, now))
     await note(ports, replay.by, "replay", replay=replay.replay_id, letters=claimed, why=why.strip())
     return BegunReplay(await ports.replays.get(replay.replay_id) or replay, claimed)
 
@@ -105,8 +103,9 @@ async def _changed(ports: OperatorPorts, selection: Selection) -> str:
 
 
 async def replays(ports: OperatorPorts, limit: int = 20) -> Sequence[Replay]:
-    """Newest first."""
-    return await ports.replays.recent(limit)
+    """Newest first; what still runs is among them, however old."""
+    found = {job.replay_id: job for job in (*await ports.replays.recent(limit), *await ports.replays.running())}
+    return sorted(found.values(), key=lambda job: job.began_at, reverse=True)
 
 
 async def replay_of(ports: OperatorPorts, replay_id: str) -> Replay:
@@ -123,7 +122,7 @@ async def show_replay(ports: OperatorPorts, replay_id: str) -> ShownReplay:
     mine = await ports.dead_letters.find(LetterFilter(status=None, replay_id=replay_id), limit=MANY)
     if replay.state is not ReplayState.RUNNING:
         outcomes |= await _answered(ports, replay, mine, outcomes)
-    results = tuple(_result(letter, outcomes) for letter in mine)
+    results = tuple([await _result(ports, replay, letter, outcomes) for letter in mine])
     counted = Counter(each.result for each in results)
     return ShownReplay(replay, results, {each: counted[each] for each in Result if counted[each]})
 
@@ -144,12 +143,11 @@ async def _answered(
 
 async def cancel_replay(ports: OperatorPorts, replay_id: str, *, by: str) -> tuple[Replay, bool]:
     """What was not handed over is open again. False: it had ended already, and nothing was done."""
-    replay = await replay_of(ports, replay_id)
-    if replay.state is not ReplayState.RUNNING:
-        return replay, False
-    await ports.replays.finish(replay_id, ports.clock.now(), ReplayState.CANCELLED)
-    await note(ports, by, "cancel-replay", replay=replay_id)
-    return await replay_of(ports, replay_id), True
+    await replay_of(ports, replay_id)
+    is_cancelled = await ports.replays.finish(replay_id, ports.clock.now(), ReplayState.CANCELLED)
+    if is_cancelled:
+        await note(ports, by, "cancel-replay", replay=replay_id)
+    return await replay_of(ports, replay_id), is_cancelled
 
 
 def parked_sentence(count: int) -> str:
@@ -157,7 +155,31 @@ def parked_sentence(count: int) -> str:
     return f"{count} {verb} tried again {CAP} times already and stay out: insist with --force --why TEXT."
 
 
-def _result(letter: DeadLetter, outcomes: Mapping[str, str]) -> LetterResult:
-    result = result_of(letter, outcomes)
-    detail = (letter.detail or letter.error_class) if result is Result.FAILED else ""
-    return LetterResult(letter.letter_id, letter.user_ids, result, detail)
+async def _result(
+    ports: OperatorPorts, replay: Replay, letter: DeadLetter, outcomes: Mapping[str, str]
+) -> LetterResult:
+    """A look is counted as failed a moment before its failed change is kept; until then it is under way."""
+    failed = [user for user in letter.user_ids if outcomes.get(user) == "failed"]
+    anew = {user: await _failed_anew(ports, replay, letter, user) for user in failed}
+    told = dict(outcomes) | {user: "retrying" for user, found in anew.items() if found is None}
+    result = result_of(letter, told, is_over=replay.state is ReplayState.DONE)
+    reasons = [letter.why] if result in (Result.SKIPPED, Result.UNREADABLE) else []
+    if result is Result.FAILED:
+        causes = [each for each in anew.values() if each is not None] or [letter]
+        reasons = [said(each) for each in causes if _is_since(each, replay)]
+    return LetterResult(letter.letter_id, letter.user_ids, result, "; ".join(dict.fromkeys(reasons)))
+
+
+async def _failed_anew(ports: OperatorPorts, replay: Replay, letter: DeadLetter, user: str) -> DeadLetter | None:
+    """What this replay's look at that user left: the letter itself, or, of several users, one of the user's own."""
+    work = again(letter, replay.replay_id, replay.began_at)
+    if work is None or not isinstance(work[0], UsersTouched):
+        return None
+    letter_id = letter_id_of(work[0].model_copy(update={"user_ids": (user,)}))
+    found = letter if letter_id == letter.letter_id else await ports.dead_letters.get(letter_id)
+    return found if found is not None and _is_since(found, replay) else None
+
+
+def _is_since(letter: DeadLetter, replay: Replay) -> bool:
+    """By name, or by the clock where a worker of an older release kept it."""
+    return letter.last_run == replay.replay_id or letter.last_seen > replay.began_at

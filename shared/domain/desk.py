@@ -51,6 +51,17 @@ class LetterFilter:
     run_id: str = ""
     status: str | None = "open"
     replay_id: str = ""  # of the newest job that had it
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCount:
+    """How many failed changes of one cause are open for one tenant (None: their bytes name none)."""
+
+    error_class: str
+    tenant_id: str | None
+    letters: int
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +132,9 @@ class JournalFilter:
 class Notice:
     """One cause that somebody was told of. `key`: kind and what it is about ("held:34288070"), one open notice per key.
 
-    `told_at`: when the last message about it went out, None while none could be sent.
+    `sentence` names customers and ids, never people: those are put in when something is sent. `told_at`: when the first
+    message about it went out, None while none could be sent. `told_over`: names of the channels that sent it;
+    `unsure_over`: those among them whose answer was lost. `meant_for`: the channels that were set when it was opened.
     """
 
     key: str
@@ -131,3 +144,6 @@ class Notice:
     opened_at: datetime
     told_at: datetime | None = None
     cleared_at: datetime | None = None
+    told_over: tuple[str, ...] = ()
+    unsure_over: tuple[str, ...] = ()
+    meant_for: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """Failed changes as a desk sees them: grouped by cause, tried again, and what became of them. Pure.
 
 A letter is only "look at this user": whatever is tried again is read afresh, so an old letter cannot write old values.
-What each state and each cause means for a person is said here once; who shows it is `console/operations/letters.py`,
-who hands letters over again is `worker/replays.py`.
+What each state means for a person is said here once, what a cause means in `letter_causes.py`; who shows it is
+`console/operations/letters.py`, who hands letters over again is `worker/replays.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import assert_never
 
-from shared.domain.cure import REPORT, Action, Cure
-from shared.domain.cures import TABLE
+from shared.domain.cure import Cure
+from shared.domain.letter_causes import cure_of_letter
 from shared.domain.letter_ids import replay_trace
 from shared.domain.messages import (
     DeadLettered,
@@ -31,32 +31,7 @@ from shared.domain.records import DeadLetter
 
 CAP = 3  # times that a letter is tried again before a person must insist
 _TWO_CLOCKS = timedelta(seconds=1)  # a failure and a read may have been dated by different machines
-_MET = ("syncro", "graph", "login")  # services that a look may fail at for good
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_OURS: Mapping[str, Cure] = {
-    "unreadable": Cure(
-        "What lay in the queue could not be read.",
-        f"Keep the bytes (entra-syncro dead-letters export ID FILE). {REPORT}",
-        Action.WAIT_FOR_PERSON,
-    ),
-    "wrong_lane": Cure("A message lay where nobody can use it.", REPORT, Action.WAIT_FOR_PERSON),
-    "unexpected": Cure("This program met what it did not foresee.", REPORT, Action.WAIT_FOR_PERSON),
-}
-
-
-def cure_of_letter(error_class: str, detail: str) -> Cure:
-    """A letter keeps the code without the service; where several services know it, only what they share is said."""
-    ours = _OURS.get(error_class) or TABLE.get(error_class)
-    if ours is not None:
-        return ours
-    known = [TABLE[code] for code in (f"{service}:{error_class}" for service in _MET) if code in TABLE]
-    if len(known) == 1:
-        return known[0]
-    what = detail or error_class.replace("_", " ")
-    who = "The cause was outside of this program: when it is over, try these changes again."
-    if not known:
-        who = "The log has the details. When the cause is gone, try these changes again."
-    return Cure(f"{what[:1].upper()}{what[1:].rstrip('.')}.", who, Action.WAIT_FOR_PERSON)
 
 
 def is_parked(letter: DeadLetter) -> bool:
@@ -76,8 +51,8 @@ def state_of(letter: DeadLetter) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LetterGroup:
-    """Failed changes of one cause. `tenants`: tenant id -> letters, "" for those that name none. `users`: different
-    ones. `parked`: those among `letters` that were tried again too often."""
+    """Failed changes of one cause. `service`: "" where it is not known. `tenants`: tenant id -> letters, "" for those
+    that name none. `users`: different ones. `parked`: those among `letters` that were tried again too often."""
 
     error_class: str
     detail: str
@@ -88,28 +63,32 @@ class LetterGroup:
     tenants: Mapping[str, int]
     first_seen: datetime
     last_seen: datetime
+    service: str = ""
 
 
 def grouped(letters: Iterable[DeadLetter]) -> Sequence[LetterGroup]:
     """The largest group first."""
-    causes: dict[tuple[str, str], list[DeadLetter]] = {}
+    causes: dict[tuple[str, str, str], list[DeadLetter]] = {}
     for letter in letters:
-        causes.setdefault((letter.error_class, letter.detail), []).append(letter)
-    groups = [_group(error_class, detail, alike) for (error_class, detail), alike in causes.items()]
-    return sorted(groups, key=lambda group: (-group.letters, group.error_class, group.detail))
+        causes.setdefault((letter.service, letter.error_class, letter.detail), []).append(letter)
+    groups = [_group(alike) for alike in causes.values()]
+    return sorted(groups, key=lambda group: (-group.letters, group.service, group.error_class, group.detail))
 
 
-def _group(error_class: str, detail: str, letters: Sequence[DeadLetter]) -> LetterGroup:
+def _group(letters: Sequence[DeadLetter]) -> LetterGroup:
+    any_of_them = letters[0]
+    service, error_class, detail = any_of_them.service, any_of_them.error_class, any_of_them.detail
     return LetterGroup(
         error_class=error_class,
         detail=detail,
-        cure=cure_of_letter(error_class, detail),
+        cure=cure_of_letter(error_class, detail, service),
         letters=len(letters),
         users=len({user for letter in letters for user in letter.user_ids}),
         parked=sum(map(is_parked, letters)),
         tenants=dict(Counter(letter.tenant_id or "" for letter in letters).most_common()),
         first_seen=min(letter.first_seen for letter in letters),
         last_seen=max(letter.last_seen for letter in letters),
+        service=service,
     )
 
 
@@ -202,6 +181,7 @@ class Result(StrEnum):
     """What a replay gave for one letter, in words for people; the one that tells most is first."""
 
     FAILED = "failed again"
+    UNREADABLE = "cannot be read"
     WAITING = "not tried yet"
     LOOKING = "being looked at"
     CHOICE = "for a person to choose"
@@ -222,17 +202,25 @@ _RESULTS: Mapping[str, Result] = {
 _ENDED = frozenset(Result) - {Result.WAITING, Result.LOOKING}
 
 
-def result_of(letter: DeadLetter, outcomes: Mapping[str, str]) -> Result:
-    """`outcomes`: user -> how the newest look of this replay ended, as run records name it."""
+def result_of(letter: DeadLetter, outcomes: Mapping[str, str], *, is_over: bool = False) -> Result:
+    """`outcomes`: user -> how the newest look of this replay ended, as run records name it. `is_over`: every letter of
+    the replay had its turn, so that one which is open again failed meanwhile, though not by a look of this replay.
+    """
     found = [_RESULTS.get(outcomes[user], Result.NOTHING) for user in letter.user_ids if user in outcomes]
-    if letter.status == "discarded" and not found:
-        return Result.SKIPPED
-    if letter.status in ("claimed", "open", "parked") and not found:
-        return Result.WAITING
+    if not found and letter.status in ("claimed", "open", "parked", "discarded"):
+        return _without_look(letter.status, is_over)
     if letter.user_ids and len(found) < len(letter.user_ids):
         found.append(Result.LOOKING)
     order = list(Result)
     return min(found, key=order.index, default=Result.NOTHING)
+
+
+def _without_look(status: str, is_over: bool) -> Result:
+    if status == "discarded":
+        return Result.SKIPPED
+    if not is_over or status == "claimed":
+        return Result.WAITING
+    return Result.FAILED if status == "open" else Result.UNREADABLE
 
 
 def has_ended(result: Result) -> bool:

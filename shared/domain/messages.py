@@ -12,7 +12,16 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_serializer,
+    model_validator,
+)
 
 MAX_USERS = 100
 
@@ -92,7 +101,9 @@ class SubscriptionTouched(_Envelope):
 class DeadLettered(BaseModel):
     """A message that was given up, on its way into the ledger. `body` is what lay in the queue, bytes kept.
 
-    In our hands `body` is the raw bytes; on the wire it is base64, for they need not be text at all.
+    In our hands `body` is the raw bytes; on the wire it is base64, for they need not be text at all. `service`: who
+    failed, "" where no look was made. On the wire it stands before the code ("syncro:rejected"): a release that knows
+    no such field refuses every field that it does not know, and this it reads as a code.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
@@ -107,6 +118,21 @@ class DeadLettered(BaseModel):
     attempts: Annotated[int, Field(ge=0)]
     first_seen: AwareDatetime
     last_seen: AwareDatetime
+    service: Annotated[str, Field(exclude=True)] = ""
+
+    @field_serializer("error_class")
+    def _with_service(self, code: str) -> str:
+        return f"{self.service}:{code}" if self.service else code
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_service(cls, told: object) -> object:
+        """Codes hold no colon."""
+        code = told.get("error_class") if isinstance(told, dict) else None
+        if not isinstance(told, dict) or not isinstance(code, str) or "service" in told:
+            return told
+        service, colon, rest = code.partition(":")
+        return {**told, "service": service, "error_class": rest} if colon and service and rest else told
 
 
 Message = Annotated[UsersTouched | SubscriptionTouched | DeadLettered, Field(discriminator="kind")]

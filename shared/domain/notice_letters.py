@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +22,8 @@ MOST = 25  # lines of one letter; the rest is counted
 LONGEST = 600  # characters of a line
 STATUS = "Everything at one glance: entra-syncro status"
 DAY = timedelta(hours=26)  # a full sync younger than this counts as last night's
+_DONE = "Nobody has to do anything about it any more."
+_TRIED = "Failed changes that fail again are told again; nobody has to do anything until then."
 
 _KINDS = {
     NoticeKind.HELD: "changes wait for approval",
@@ -65,22 +67,41 @@ class NoticeLetter:
 def causes_letter(notices: Sequence[Notice], at: datetime, over: Collection[str] = ()) -> NoticeLetter:
     """`over`: keys of those that ended before anybody could be told."""
     last = _last_of_each_topic(notices)
-    lines = [f"Over meanwhile: {n.sentence}" if n.key in over else n.sentence for n in last]
+    lines = [f"{_end_of(n)} meanwhile: {n.sentence}" if n.key in over else n.sentence for n in last]
     red = any(is_red(notice) and notice.key not in over for notice in last)
     return _letter("causes", Purpose.CAUSES, _subject(last), lines, STATUS, at, red=red, keys=[n.key for n in notices])
 
 
 def over_letter(notices: Sequence[Notice], at: datetime) -> NoticeLetter:
     last = _last_of_each_topic(notices)
-    lines = [f"Over: {notice.sentence}" for notice in last]
-    closing = f"Nobody has to do anything about it any more. {STATUS}"
-    return _letter("over", Purpose.OVER, f"Over: {_subject(last)}", lines, closing, at, keys=[n.key for n in notices])
+    lines = [f"{_end_of(notice)}: {notice.sentence}" for notice in last]
+    is_proven = all(notice.kind != NoticeKind.FAILED for notice in last)
+    closing = f"{_DONE if is_proven else _TRIED} {STATUS}"
+    subject = f"{'Over' if is_proven else 'No longer open'}: {_subject(last)}"
+    return _letter("over", Purpose.OVER, subject, lines, closing, at, keys=[n.key for n in notices])
+
+
+def over_for_good(over: Sequence[Notice], standing: Sequence[Notice]) -> Sequence[Notice]:
+    """Without those of which something stands on: fewer users that wait are not over, nor is another code of a stop."""
+    left = {_matter(notice) for notice in standing}
+    return [notice for notice in over if _matter(notice) not in left]
+
+
+def _matter(notice: Notice) -> str:
+    stops = (NoticeKind.SYNCRO, NoticeKind.SIGN_IN)
+    return notice.kind if notice.kind in stops else topic_of(notice)
+
+
+def _end_of(notice: Notice) -> str:
+    """That failed changes are no longer open proves nothing: a replay has begun, or somebody discarded them."""
+    return "Tried again or discarded" if notice.kind == NoticeKind.FAILED else "Over"
 
 
 def trial_letter(at: datetime) -> NoticeLetter:
     lines = ["This is a test that somebody asked for with: entra-syncro notices test"]
     closing = "Nobody has to do anything: notices arrive here."
-    return _letter("test", Purpose.TEST, "test message", lines, closing, at, keys=[at.isoformat()])
+    letter = _letter("test", Purpose.TEST, "notices arrive here", lines, closing, at, keys=[at.isoformat()])
+    return replace(letter, subject=f"Test: {letter.subject}")
 
 
 def summary_letter(day: date, sight: Sight, standing: Sequence[Notice]) -> NoticeLetter:
@@ -103,8 +124,9 @@ def _figures(sight: Sight) -> str:
         f"Customers approved: {len(approved)}, with a full sync since yesterday: {fresh}.",
         f"Waiting for approval: {states[ConnectionStatus.PREVIEW]}." if states[ConnectionStatus.PREVIEW] else "",
         f"Paused: {states[ConnectionStatus.PAUSED]}." if states[ConnectionStatus.PAUSED] else "",
-        f"Failed changes: {len(sight.letters)}.",
+        f"Failed changes: {sum(each.letters for each in sight.failed)}.",
         f"Users that wait for a choice: {sum(sight.conflicts.values())}.",
+        "Whether Syncro takes changes could not be seen." if sight.stopped is None else "",
     ]
     return " ".join(part for part in parts if part)
 
@@ -135,6 +157,8 @@ def topic_of(notice: Notice) -> str:
             return notice.key.rpartition(":")[0]
         case NoticeKind.HELD | NoticeKind.STILL_HELD:
             return f"held:{notice.customer_id}"
+        case NoticeKind.CONFLICTS:
+            return f"conflicts:{notice.customer_id}"
         case NoticeKind.CREDENTIAL | NoticeKind.CREDENTIAL_ENDS:
             return "credential"
         case _:
@@ -142,8 +166,14 @@ def topic_of(notice: Notice) -> str:
 
 
 def _weight(notice: Notice) -> int:
-    number = notice.key.rpartition(":")[2]
-    return int(number) if notice.kind == NoticeKind.FAILED and number.isdigit() else int(is_red(notice))
+    _, *others = notice.key.split(":")
+    match notice.kind:
+        case NoticeKind.FAILED:
+            return int(others[-1]) if others and others[-1].isdigit() else 0
+        case NoticeKind.CONFLICTS:  # the customer's number, and behind it how many, from the second notice on
+            return int(others[1]) if len(others) > 1 and others[1].isdigit() else 1
+        case _:
+            return int(is_red(notice))
 
 
 def _letter(

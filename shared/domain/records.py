@@ -28,7 +28,10 @@ class ConnectionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A Syncro customer tied to an Entra tenant, or explicitly to several: `more_tenants` are the others, in order."""
+    """A Syncro customer tied to an Entra tenant, or explicitly to several: `more_tenants` are the others, in order.
+
+    `paused_with_all`: of a paused one, that the switch for everything stopped it and no person did so alone.
+    """
 
     customer_id: int
     customer_name: str
@@ -37,6 +40,7 @@ class Connection:
     connected_at: datetime
     changed_at: datetime
     more_tenants: tuple[str, ...] = ()
+    paused_with_all: bool = False
 
     @property
     def tenants(self) -> tuple[str, ...]:
@@ -131,6 +135,8 @@ class DeadLetter:
 
     `run_id`: of the full sync it came from, "" for none. `replay_id`: the replay that has claimed it; `replays`: how
     often it was tried again. `settled_by`, `why`: who replayed, discarded or parked it, and the reason that was given.
+    `service`: who failed ("syncro", "graph" ...), "" in a letter of an older release and where no look was made.
+    `last_run`: the full sync or replay in which it failed last, "" for a single change.
     """
 
     letter_id: str
@@ -150,6 +156,8 @@ class DeadLetter:
     replays: int = 0
     settled_by: str = ""
     why: str = ""
+    service: str = ""
+    last_run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +12,7 @@ from shared.domain.desk import (
     Chosen,
     Deed,
     JournalFilter,
+    LetterCount,
     LetterFilter,
     Notice,
     Pin,
@@ -32,24 +34,33 @@ class Written(Protocol):
 
 @dataclass
 class FakeDeadLetters:
+    """`skipped`: letters that a replay discarded, for they were in step by then."""
+
     switch: Reach
     held: dict[str, DeadLetter] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
 
     async def record(self, letter: DeadLettered) -> None:
         self.switch.reach()
-        known = self.held.get(letter.letter_id)
+        known, told = self.held.get(letter.letter_id), _fresh(letter)
+        was_skipped = letter.letter_id in self.skipped
         if known is None:
-            self.held[letter.letter_id] = _fresh(letter)
-        elif known.status in ("open", "claimed", "replayed") and known.last_seen < letter.last_seen:
+            self.held[letter.letter_id] = told
+        elif (known.last_seen < told.last_seen or (told.last_run and known.replay_id == told.last_run)) and (
+            known.status in ("open", "claimed", "replayed") or was_skipped
+        ):
             renewed = replace(
                 known,
-                error_class=letter.error_class,
-                detail=letter.detail,
-                attempts=letter.attempts,
-                last_seen=letter.last_seen,
+                error_class=told.error_class,
+                detail=told.detail,
+                attempts=told.attempts,
+                last_seen=max(known.last_seen, told.last_seen),
+                service=told.service,
+                last_run=told.last_run,
             )
-            if known.status == "replayed":
+            if known.status == "replayed" or was_skipped:
                 renewed = replace(renewed, status="open", settled_at=None, settled_by="", why="")
+            self.skipped.discard(letter.letter_id)
             self.held[letter.letter_id] = renewed
 
     async def list(self, *, status: str | None = "open", limit: int = 100) -> Sequence[DeadLetter]:
@@ -60,6 +71,11 @@ class FakeDeadLetters:
         found = [letter for letter in self.held.values() if _is_wanted(letter, wanted)]
         found.sort(key=lambda letter: letter.letter_id)
         return sorted(found, key=lambda letter: letter.last_seen, reverse=True)[:limit]
+
+    async def counts(self) -> Sequence[LetterCount]:
+        self.switch.reach()
+        parts = Counter((e.service, e.error_class, e.tenant_id) for e in self.held.values() if e.status == "open")
+        return [LetterCount(error_class, tenant, n, service) for (service, error_class, tenant), n in parts.items()]
 
     async def get(self, letter_id: str) -> DeadLetter | None:
         self.switch.reach()
@@ -72,26 +88,37 @@ class FakeDeadLetters:
         if letter is None or letter.status not in allowed:
             return False
         ended = None if status == "open" else at
+        self.skipped.discard(letter_id)
         self.held[letter_id] = replace(letter, status=status, settled_at=ended, settled_by=by, why=why)
         return True
 
 
 def _fresh(letter: DeadLettered) -> DeadLetter:
     message = decode(letter.body)
+    run_id = _storable(message.run_id) if isinstance(message, UsersTouched) else ""
+    service, _, code = letter.error_class.rpartition(":")
     return DeadLetter(
         letter_id=letter.letter_id,
         body=letter.body,
         lane=letter.lane,
-        tenant_id=message.tenant_id if isinstance(message, UsersTouched | SubscriptionTouched) else None,
+        tenant_id=(_storable(message.tenant_id) or None)
+        if isinstance(message, UsersTouched | SubscriptionTouched)
+        else None,
         user_ids=message.user_ids if isinstance(message, UsersTouched) else (),
-        error_class=letter.error_class,
-        detail=letter.detail,
+        error_class=code.replace("\0", "?"),
+        detail=letter.detail.replace("\0", "?"),
         attempts=letter.attempts,
         first_seen=letter.first_seen,
         last_seen=letter.last_seen,
         status="open",
-        run_id=(message.run_id or "") if isinstance(message, UsersTouched) else "",
+        run_id=run_id,
+        service=letter.service or service,
+        last_run=run_id,
     )
+
+
+def _storable(identity: str | None) -> str:
+    return identity if identity is not None and len(identity) <= 64 and "\0" not in identity else ""
 
 
 def _is_wanted(letter: DeadLetter, wanted: LetterFilter) -> bool:
@@ -102,6 +129,7 @@ def _is_wanted(letter: DeadLetter, wanted: LetterFilter) -> bool:
         and wanted.detail in ("", letter.detail)
         and wanted.run_id in ("", letter.run_id)
         and wanted.replay_id in ("", letter.replay_id)
+        and wanted.service in ("", letter.service)
         and (wanted.since is None or letter.last_seen >= wanted.since)
         and (wanted.until is None or letter.last_seen <= wanted.until)
     )
@@ -123,14 +151,14 @@ class FakeReplays:
             return sum(job == replay.replay_id for job, _ in self.places)
         wanted = list(dict.fromkeys(letter_ids))
         known = self.letters.held
-        claimed = [each for each in wanted if each in known and known[each].status == "open"]
-        for letter_id in claimed:
-            letter = known[letter_id]
-            known[letter_id] = replace(letter, status="claimed", replay_id=replay.replay_id)
-            self.places[replay.replay_id, letter_id] = letter.last_seen
-        skipped = replay.skipped + len(wanted) - len(claimed)
-        self.held[replay.replay_id] = replace(replay, skipped=skipped)
-        return len(claimed)
+        if not wanted or not all(each in known and known[each].status in ("open", "parked") for each in wanted):
+            return 0
+        claimed = {"status": "claimed", "replay_id": replay.replay_id, "settled_at": None, "settled_by": "", "why": ""}
+        for letter_id in wanted:
+            self.places[replay.replay_id, letter_id] = known[letter_id].last_seen
+            known[letter_id] = replace(known[letter_id], **claimed)  # type: ignore[arg-type]  # fields by name
+        self.held[replay.replay_id] = replay
+        return len(wanted)
 
     async def claimed(self, replay_id: str, limit: int) -> Sequence[DeadLetter]:
         self.switch.reach()
@@ -150,25 +178,34 @@ class FakeReplays:
         if letter.replay_id != replay_id or letter.status not in ("claimed", "open"):
             return
         letter = replace(letter, replays=letter.replays + is_handed_over)
-        if is_handed_over and letter.last_seen > self.places[key]:
-            self.letters.held[letter_id] = replace(letter, status="open")
-        else:
-            self.letters.held[letter_id] = replace(letter, status=status, settled_at=at, settled_by=job.by, why=why)
+        if letter.last_seen > self.places[key] or letter.last_run == replay_id:
+            self.letters.held[letter_id] = replace(letter, status="open", settled_at=None, settled_by="", why="")
+            return
+        self.letters.held[letter_id] = replace(letter, status=status, settled_at=at, settled_by=job.by, why=why)
+        if status == "discarded":
+            self.letters.skipped.add(letter_id)
 
-    async def finish(self, replay_id: str, at: datetime, state: ReplayState) -> None:
+    async def finish(self, replay_id: str, at: datetime, state: ReplayState) -> bool:
         self.switch.reach()
         job = self.held.get(replay_id)
-        if job is not None and job.state is ReplayState.RUNNING:
+        is_running = job is not None and job.state is ReplayState.RUNNING
+        if job is not None and is_running:
             self.held[replay_id] = replace(job, state=state, finished_at=at)
         for key in [key for key in self.places if key[0] == replay_id and key not in self.ends]:
             self.ends[key] = "released"
             letter = self.letters.held[key[1]]
             if letter.status == "claimed" and letter.replay_id == replay_id:
                 self.letters.held[key[1]] = replace(letter, status="open")
+        return is_running
 
     async def get(self, replay_id: str) -> Replay | None:
         self.switch.reach()
         return self.held.get(replay_id)
+
+    async def running(self) -> Sequence[Replay]:
+        self.switch.reach()
+        jobs = [job for job in self.held.values() if job.state is ReplayState.RUNNING]
+        return sorted(jobs, key=lambda job: (job.began_at, job.replay_id))
 
     async def recent(self, limit: int = 20) -> Sequence[Replay]:
         self.switch.reach()
@@ -273,9 +310,17 @@ class FakeNotices:
         self.held.append(notice)
         return True
 
-    async def told(self, key: str, at: datetime) -> None:
+    async def told(self, key: str, at: datetime, channel: str, *, unsure: bool = False) -> None:
         self.switch.reach()
-        self.held = [replace(each, told_at=at) if _stands(each, key) else each for each in self.held]
+        self.held = [_told(each, at, channel, unsure=unsure) if _stands(each, key) else each for each in self.held]
+
+    async def restate(self, key: str, sentence: str) -> None:
+        self.switch.reach()
+        self.held = [replace(each, sentence=sentence) if _stands(each, key) else each for each in self.held]
+
+    async def openings(self, since: datetime) -> Mapping[str, int]:
+        self.switch.reach()
+        return Counter(each.key for each in self.held if each.opened_at >= since)
 
     async def clear(self, key: str, at: datetime) -> None:
         self.switch.reach()
@@ -285,6 +330,16 @@ class FakeNotices:
         self.switch.reach()
         open_ones = [each for each in self.held if each.cleared_at is None]
         return sorted(open_ones, key=lambda each: each.opened_at)
+
+
+def _told(notice: Notice, at: datetime, channel: str, *, unsure: bool) -> Notice:
+    over, unsure_over = notice.told_over, notice.unsure_over
+    return replace(
+        notice,
+        told_at=notice.told_at or at,
+        told_over=tuple(dict.fromkeys([*over, channel])),
+        unsure_over=tuple(dict.fromkeys([*unsure_over, channel])) if unsure else unsure_over,
+    )
 
 
 def _stands(notice: Notice, key: str) -> bool:

@@ -76,13 +76,15 @@ class SqlJournal:
             statement = statement.where(journal.c.user_id == user_id)
         return {row.contact_id: row.user_id for row in await self._database.rows(statement)}
 
-    async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
+    async def outside_passes(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
         """Newest first."""
-        is_outside = journal.c.run_id.is_(None)
+        asked_by = [journal.c.run_id.is_(None), journal.c.run_id != journal.c.trace_id]
+        if or_in is not None:
+            asked_by.append(journal.c.run_id == or_in)
         statement = (
             select(journal)
             .where(journal.c.customer_id == customer_id, journal.c.intended_at >= since)
-            .where(is_outside if or_in is None else or_(is_outside, journal.c.run_id == or_in))
+            .where(journal.c.undoes.is_(None), or_(*asked_by))
             .order_by(journal.c.id.desc())
         )
         return [entry_of(row) for row in await self._database.rows(statement)]

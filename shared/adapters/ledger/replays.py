@@ -6,15 +6,15 @@ once, and what it tells after the job was cancelled still counts. Hands nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, insert, literal, null, or_, select, update
+from sqlalchemy import Row, Select, and_, case, delete, false, insert, literal, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.adapters.ledger.database import Database
-from shared.adapters.ledger.dead_letters import CLAIMED, OPEN, REPLAYED, letter_of
+from shared.adapters.ledger.dead_letters import CLAIMED, DISCARDED, OPEN, PARKED, REPLAYED, letter_of
 from shared.adapters.ledger.schema import dead_letters, replay_letters, replays
 from shared.domain.desk import Replay, ReplayState
 from shared.domain.records import DeadLetter
@@ -29,30 +29,17 @@ class SqlReplays:
         self._database = database
 
     async def begin(self, replay: Replay, letter_ids: Sequence[str]) -> int:
-        """What is open no more counts as skipped. Begun twice under one id, it is one job, with its first letters."""
+        """Begun twice under one id, it is one job, with its first letters."""
+        wanted = tuple(dict.fromkeys(letter_ids))
         async with self._database.atomic() as connection:
             if not await self._is_new(connection, replay):
                 return await _size(connection, replay.replay_id)
-            claimed: list[Any] = []
-            # In one order for everybody: two jobs that want each other's letters must not wait for each other.
-            wanted = sorted(set(letter_ids))
-            for start in range(0, len(wanted), _BATCH):
-                claimed += await _claim(connection, replay.replay_id, wanted[start : start + _BATCH])
-            place = {letter_id: number for number, letter_id in enumerate(letter_ids)}
-            for start in range(0, len(claimed), _BATCH):
-                rows = [
-                    {
-                        "replay_id": replay.replay_id,
-                        "letter_id": row.letter_id,
-                        "position": place[row.letter_id],
-                        "last_seen": row.last_seen,
-                    }
-                    for row in claimed[start : start + _BATCH]
-                ]
-                await connection.execute(insert(replay_letters), rows)
-            skipped = replay.skipped + len(wanted) - len(claimed)
-            await connection.execute(_of(replay.replay_id).values(skipped=skipped))
-            return len(claimed)
+            free = await _free(connection, wanted)
+            if not free or len(free) < len(wanted):  # somebody else was faster: nothing began, and no list says so
+                await connection.execute(delete(replays).where(replays.c.replay_id == replay.replay_id))
+                return 0
+            await _claim(connection, replay.replay_id, wanted, free)
+            return len(wanted)
 
     async def _is_new(self, connection: AsyncConnection, replay: Replay) -> bool:
         made = await connection.execute(
@@ -88,13 +75,13 @@ class SqlReplays:
                 _told(row, status, {"settled_at": at, "settled_by": job.by_whom, "why": why or None})
             )
 
-    async def finish(self, replay_id: str, at: datetime, state: ReplayState) -> None:
+    async def finish(self, replay_id: str, at: datetime, state: ReplayState) -> bool:
         """The first end counts."""
         running = replays.c.state == ReplayState.RUNNING.value
         left = and_(replay_letters.c.replay_id == replay_id, replay_letters.c.state.is_(None))
         async with self._database.atomic() as connection:
             await connection.execute(_locked(replay_id))
-            await connection.execute(_of(replay_id).where(running).values(state=state.value, finished_at=at))
+            ended = await connection.execute(_of(replay_id).where(running).values(state=state.value, finished_at=at))
             await connection.execute(
                 update(dead_letters)
                 .where(
@@ -105,30 +92,54 @@ class SqlReplays:
                 .values(status=OPEN)
             )
             await connection.execute(update(replay_letters).where(left).values(state=_RELEASED))
+            return int(ended.rowcount) == 1
 
     async def get(self, replay_id: str) -> Replay | None:
         row = await self._database.row(select(replays).where(replays.c.replay_id == replay_id))
         return None if row is None else _replay(row)
+
+    async def running(self) -> Sequence[Replay]:
+        running = select(replays).where(replays.c.state == ReplayState.RUNNING.value)
+        return [
+            _replay(row) for row in await self._database.rows(running.order_by(replays.c.began_at, replays.c.replay_id))
+        ]
 
     async def recent(self, limit: int = 20) -> Sequence[Replay]:
         statement = select(replays).order_by(replays.c.began_at.desc(), replays.c.replay_id).limit(limit)
         return [_replay(row) for row in await self._database.rows(statement)]
 
 
-async def _claim(connection: AsyncConnection, replay_id: str, letter_ids: Sequence[str]) -> Sequence[Any]:
-    free = (
-        select(dead_letters.c.letter_id, dead_letters.c.last_seen)
-        .where(dead_letters.c.letter_id.in_(letter_ids), dead_letters.c.status == OPEN)
-        .order_by(dead_letters.c.letter_id)
-        .with_for_update()
-    )
-    found = (await connection.execute(free)).all()
-    await connection.execute(
-        update(dead_letters)
-        .where(dead_letters.c.letter_id.in_([row.letter_id for row in found]))
-        .values(status=CLAIMED, replay_id=replay_id)
-    )
+async def _free(connection: AsyncConnection, letter_ids: Sequence[str]) -> Mapping[str, datetime]:
+    """Letter -> its `last_seen`; locked, in one order for everybody: two jobs that want each other's letters must not
+    wait for each other."""
+    found: dict[str, datetime] = {}
+    for batch in _batches(sorted(letter_ids)):
+        free = (
+            select(dead_letters.c.letter_id, dead_letters.c.last_seen)
+            .where(dead_letters.c.letter_id.in_(batch), dead_letters.c.status.in_((OPEN, PARKED)))
+            .order_by(dead_letters.c.letter_id)
+            .with_for_update()
+        )
+        found |= {row.letter_id: row.last_seen for row in (await connection.execute(free)).all()}
     return found
+
+
+async def _claim(
+    connection: AsyncConnection, replay_id: str, letter_ids: Sequence[str], seen: Mapping[str, datetime]
+) -> None:
+    claimed = {"status": CLAIMED, "replay_id": replay_id, "settled_at": None, "settled_by": None, "why": None}
+    place = {letter_id: number for number, letter_id in enumerate(letter_ids)}
+    for batch in _batches(letter_ids):
+        await connection.execute(update(dead_letters).where(dead_letters.c.letter_id.in_(batch)).values(claimed))
+        rows = [
+            {"replay_id": replay_id, "letter_id": each, "position": place[each], "last_seen": seen[each]}
+            for each in batch
+        ]
+        await connection.execute(insert(replay_letters), rows)
+
+
+def _batches(letter_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (letter_ids[start : start + _BATCH] for start in range(0, len(letter_ids), _BATCH))
 
 
 async def _size(connection: AsyncConnection, replay_id: str) -> int:
@@ -142,16 +153,20 @@ def _told(row: Row[Any], status: str, end: dict[str, object]) -> Any:
     mine = and_(
         letters.letter_id == row.letter_id, letters.replay_id == row.replay_id, letters.status.in_((CLAIMED, OPEN))
     )
-    if status != REPLAYED:
-        return update(dead_letters).where(mine).values(status=status, **end)
-    failed_again = letters.last_seen > row.last_seen
+    # The latter: a failure of this very job, dated by a clock that is behind.
+    failed_again = or_(letters.last_seen > row.last_seen, letters.last_run == row.replay_id)
     ended = {
         name: case((failed_again, null()), else_=literal(value, letters[name].type)) for name, value in end.items()
     }
     return (
         update(dead_letters)
         .where(mine)
-        .values(status=case((failed_again, OPEN), else_=REPLAYED), replays=letters.replays + 1, **ended)
+        .values(
+            status=case((failed_again, OPEN), else_=status),
+            replays=letters.replays + int(status == REPLAYED),
+            skipped=case((failed_again, false()), else_=literal(status == DISCARDED)),
+            **ended,
+        )
     )
 
 

@@ -83,6 +83,7 @@ connections = Table(
     Column("connected_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("more_tenants", JSON(none_as_null=True)),  # NULL: one tenant, as nearly always
+    Column("paused_with_all", Boolean, nullable=False, server_default=false()),
 )
 
 policies = Table("policies", metadata, _customer_key(), Column("policy", JSON, nullable=False))
@@ -196,7 +197,12 @@ dead_letters = Table(
     _count("replays"),
     Column("settled_by", Text),
     Column("why", Text),
+    Column("service", Text),  # which one failed; NULL: of an older release, or nobody's but ours
+    Column("last_run", String(64)),  # the full sync or replay in which it failed last
+    # discarded by its newest replay, for it was in step by then; in this row, so that an upsert sees it as it is
+    Column("skipped", Boolean, nullable=False, server_default=false()),
     Index("ix_dead_letters_status_last_seen", "status", "last_seen"),
+    Index("ix_dead_letters_replay_id", "replay_id"),
 )
 
 conflicts = Table(
@@ -407,9 +413,12 @@ notices = Table(
     Column("kind", String(64), nullable=False),
     Column("customer_id", BigInteger),
     Column("sentence", Text, nullable=False),
-    Column("opened_at", UtcDateTime, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False, index=True),
     Column("told_at", UtcDateTime),
     Column("cleared_at", UtcDateTime),
+    Column("told_over", JSON(none_as_null=True)),  # channels; NULL: none yet
+    Column("unsure_over", JSON(none_as_null=True)),  # those of them whose answer was lost
+    Column("meant_for", JSON(none_as_null=True)),  # channels that were set when it was opened
     sqlite_autoincrement=True,
 )
 STANDING_NOTICE = text("cleared_at IS NULL")  # word for word as in the index, as OPEN_HOLD

@@ -21,6 +21,7 @@ from shared.domain.desk import (
     Chosen,
     Deed,
     JournalFilter,
+    LetterCount,
     LetterFilter,
     Notice,
     Pin,
@@ -102,7 +103,7 @@ async def test_must_open_a_replayed_letter_again_that_failed_again(desk: Desk) -
     before = await letter(desk, "a")
     assert (before.status, before.replays, before.settled_by, before.settled_at) == ("replayed", 1, "kim", START)
     again = a_letter("a", body=b"other bytes", last_seen=LATER).model_copy(
-        update={"error_class": "timeout", "detail": "no answer", "attempts": 3}
+        update={"error_class": "timeout", "detail": "no answer", "attempts": 3, "service": "graph"}
     )
     for _ in range(2):
         await desk.dead_letters.record(again)
@@ -116,7 +117,87 @@ async def test_must_open_a_replayed_letter_again_that_failed_again(desk: Desk) -
         error_class="timeout",
         detail="no answer",
         attempts=3,
+        service="graph",
     )
+
+
+@pytest.mark.parametrize("is_told_late", [False, True])
+async def test_must_open_a_letter_that_failed_in_its_own_replay_whatever_the_clocks_say(
+    desk: Desk, is_told_late: bool
+) -> None:
+    """must: open it, whatever the clocks say, when the failure is of the replay that tried it (its run_id)"""
+    await desk.dead_letters.record(a_letter("a", last_seen=LATER))
+    await desk.replays.begin(JOB, ["a"])
+    behind = a_letter("a", body=_of_run("job-1"), last_seen=START).model_copy(update={"detail": "clock behind"})
+    if is_told_late:
+        await desk.dead_letters.record(behind)
+        assert (await letter(desk, "a")).status == "claimed"
+    await desk.replays.advance("job-1", "a", "replayed", LATER)
+    for _ in range(2):
+        await desk.dead_letters.record(behind)
+    found = await letter(desk, "a")
+    assert (found.status, found.detail, found.last_seen, found.last_run) == ("open", "clock behind", LATER, "job-1")
+    assert (found.replays, found.run_id, found.settled_by) == (1, "", "")
+    await desk.replays.finish("job-1", LATER, ReplayState.DONE)
+    await desk.replays.begin(replace(JOB, replay_id="job-2"), ["a"])
+    await desk.replays.advance("job-2", "a", "replayed", LATER)
+    await desk.dead_letters.record(behind)  # the failure of before, told once more
+    assert (await letter(desk, "a")).status == "replayed"
+
+
+@pytest.mark.parametrize("text", ["a\0b", "x" * 65], ids=["nul", "long"])
+async def test_what_a_store_cannot_hold_keeps_no_letter_out(desk: Desk, text: str) -> None:
+    hint = UsersTouched(
+        tenant_id=text[:64], user_ids=("anna",), reason=Reason.DELTA, noticed_at=START, trace_id="t", run_id=text
+    )
+    odd = {"detail": "said \0 nothing", "error_class": "re\0fused"}
+    await desk.dead_letters.record(a_letter("a", body=encode(hint)).model_copy(update=odd))
+    found = await letter(desk, "a")
+    assert (found.run_id, found.last_run, found.body) == ("", "", encode(hint))
+    assert (found.tenant_id is None) is ("\0" in text)
+    assert "\0" not in found.detail + found.error_class
+
+
+async def test_letters_of_an_older_release_have_their_service_in_front_of_the_code(desk: Desk) -> None:
+    """While two releases run, the older one stores what it reads: the service stays part of the code."""
+    for name, code, service in (("new", "refused", "syncro"), ("old", "syncro:refused", ""), ("odd", "refused_x", "")):
+        told = a_letter(name).model_copy(update={"error_class": code, "service": service})
+        await desk.dead_letters.record(told)
+    assert {(each.error_class, each.service) for each in await desk.dead_letters.list()} == {
+        ("refused", "syncro"),
+        ("refused_x", ""),
+    }
+    assert sorted(await desk.dead_letters.counts(), key=lambda each: each.service) == [
+        LetterCount("refused_x", TENANT, 1),
+        LetterCount("refused", TENANT, 2, "syncro"),
+    ]
+    for wanted in (
+        LetterFilter(service="syncro", error_class="refused"),
+        LetterFilter(error_class="refused"),
+        LetterFilter(service="syncro"),
+    ):
+        assert sorted(ids(await desk.dead_letters.find(wanted))) == ["new", "old"]
+    assert not await desk.dead_letters.find(LetterFilter(service="graph", error_class="refused"))
+
+
+async def test_open_letters_are_counted_by_service_cause_and_tenant(desk: Desk) -> None:
+    """must: read no bodies"""
+    causes = [("a", "timeout", "syncro"), ("b", "timeout", "syncro"), ("c", "timeout", "graph"), ("d", "odd", "")]
+    for letter_id, error_class, service in causes:
+        told = {"error_class": error_class, "service": service}
+        await desk.dead_letters.record(a_letter(letter_id).model_copy(update=told))
+    await desk.dead_letters.record(a_letter("e", body=b"no message").model_copy(update={"error_class": "unreadable"}))
+    await letters(desk, "f", "g", "h")
+    await desk.dead_letters.settle("f", "discarded", START)
+    await desk.dead_letters.settle("g", "parked", START)
+    await desk.replays.begin(JOB, ["h"])
+    counted = sorted(await desk.dead_letters.counts(), key=lambda each: (each.service, each.error_class))
+    assert counted == [
+        LetterCount("odd", TENANT, 1),
+        LetterCount("unreadable", None, 1),
+        LetterCount("timeout", TENANT, 1, "graph"),
+        LetterCount("timeout", TENANT, 2, "syncro"),
+    ]
 
 
 @pytest.mark.parametrize("status", ["discarded", "parked"])
@@ -176,6 +257,8 @@ def _of_run(run_id: str | None) -> bytes:
         (LetterFilter(tenant_ids=("unknown",)), []),
         (LetterFilter(error_class="timeout"), ["late"]),
         (LetterFilter(error_class="timeout", detail="another"), []),
+        (LetterFilter(service="syncro"), ["late"]),
+        (LetterFilter(service="graph", error_class="timeout"), []),
         (LetterFilter(detail="contact was refused"), ["of-run", "bytes"]),
         (LetterFilter(run_id="run-1"), ["of-run"]),
         (LetterFilter(since=START + 3 * HOUR), ["late"]),
@@ -184,7 +267,9 @@ def _of_run(run_id: str | None) -> bytes:
     ],
 )
 async def test_every_part_of_the_filter_must_hold(desk: Desk, wanted: LetterFilter, found: list[str]) -> None:
-    late = a_letter("late", last_seen=START + 3 * HOUR).model_copy(update={"error_class": "timeout", "detail": "slow"})
+    late = a_letter("late", last_seen=START + 3 * HOUR).model_copy(
+        update={"error_class": "timeout", "detail": "slow", "service": "syncro"}
+    )
     for each in (
         a_letter("bytes", body=b"\xff"),
         a_letter("of-run", body=_of_run("run-1"), last_seen=START + HOUR),
@@ -207,18 +292,44 @@ async def test_must_let_one_job_at_a_time_have_a_letter(desk: Desk) -> None:
     jobs = [replace(JOB, replay_id=f"job-{number}", total=len(group)) for number in range(4)]
     orders = [group, group[::-1], group[300:] + group[:300], group]
     claims = await asyncio.gather(*(desk.replays.begin(each, order) for each, order in zip(jobs, orders, strict=True)))
-    assert sum(claims) == len(group)
-    had = [ids(await desk.replays.claimed(each.replay_id, 2000)) for each in jobs]
-    assert sorted(letter_id for mine in had for letter_id in mine) == sorted(group)
-    assert [len(mine) for mine in had] == claims
-    assert [(await job(desk, each.replay_id)).skipped for each in jobs] == [len(group) - claim for claim in claims]
+    assert sorted(claims) == [0, 0, 0, len(group)]
+    (begun,) = (each for each, claim in zip(jobs, claims, strict=True) if claim)
+    assert sorted(ids(await desk.replays.claimed(begun.replay_id, 2000))) == sorted(group)
+    assert await desk.replays.recent() == [begun]
     assert await desk.dead_letters.find(LetterFilter()) == []
+
+
+async def test_must_claim_every_letter_or_none_and_then_keep_no_job(desk: Desk) -> None:
+    """must: claim every letter, or none and then keep no job"""
+    await letters(desk, "a", "b", "c")
+    await desk.dead_letters.settle("c", "discarded", START)
+    assert await desk.replays.begin(JOB, ["a"]) == 1
+    late = replace(JOB, replay_id="job-2")
+    for wanted in (["a"], ["unknown"], [], ["b", "a"], ["b", "unknown"], ["b", "c"]):
+        assert await desk.replays.begin(late, wanted) == 0
+    assert await desk.replays.get("job-2") is None
+    assert await desk.replays.recent() == [JOB]
+    assert ids(await desk.dead_letters.list()) == ["b"]
+    assert await desk.replays.begin(late, ["b", "b"]) == 1, "the same id is still free"
+    await desk.replays.finish("job-2", START, ReplayState.CANCELLED)
+    assert (await letter(desk, "b")).status == "open"
+
+
+async def test_parked_letter_is_claimed_as_an_open_one(desk: Desk) -> None:
+    """Who insists on another try decides that, not the ledger."""
+    await letters(desk, "a", "b")
+    await desk.dead_letters.settle("a", "parked", START, by="kim", why="three times in vain")
+    assert await desk.replays.begin(JOB, ["a", "unknown"]) == 0
+    assert (await letter(desk, "a")).status == "parked"
+    assert await desk.replays.begin(JOB, ["a", "b"]) == 2
+    held = await letter(desk, "a")
+    assert (held.status, held.settled_at, held.settled_by, held.why) == ("claimed", None, "", "")
 
 
 async def test_must_give_them_in_an_order_that_stays(desk: Desk) -> None:
     """Letters of the job that were not handed over yet. must: give them in an order that stays"""
     await letters(desk, "a", "b", "c", "d")
-    assert await desk.replays.begin(JOB, ["c", "a", "d", "unknown"]) == 3
+    assert await desk.replays.begin(JOB, ["c", "a", "d"]) == 3
     assert ids(await desk.replays.claimed("job-1", 10)) == ["c", "a", "d"]
     assert ids(await desk.replays.claimed("job-1", 2)) == ["c", "a"]
     await desk.replays.advance("job-1", "a", "replayed", START)
@@ -248,6 +359,40 @@ async def test_must_count_it_once_however_often_it_is_told(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.parametrize("status", ["discarded", "parked"])
+async def test_letter_that_is_skipped_stays_open_when_it_failed_again_meanwhile(desk: Desk, status: str) -> None:
+    """must: leave a letter open that failed again meanwhile"""
+    await letters(desk, "a")
+    await desk.replays.begin(JOB, ["a"])
+    await desk.dead_letters.record(a_letter("a", last_seen=LATER))
+    await desk.replays.advance("job-1", "a", status, LATER, why="in step since")
+    found = await letter(desk, "a")
+    assert (found.status, found.replays, found.settled_at, found.why) == ("open", 0, None, "")
+    assert (await job(desk)).skipped == 1
+
+
+async def test_must_open_a_letter_again_that_a_replay_skipped_and_that_failed_after_that(desk: Desk) -> None:
+    """must: open a letter again that a replay skipped and that failed after that"""
+    await letters(desk, "a", "b", "c")
+    await desk.replays.begin(JOB, ["a", "b"])
+    for name, status in (("a", "discarded"), ("b", "parked")):
+        await desk.replays.advance("job-1", name, status, START, why="in step since")
+    await desk.dead_letters.settle("c", "discarded", START, by="kim", why="left")
+    for name in ("a", "b", "c"):
+        await desk.dead_letters.record(a_letter(name))  # the same failure told once more
+    assert [(await letter(desk, name)).status for name in "abc"] == ["discarded", "parked", "discarded"]
+    for name in ("a", "b", "c"):
+        await desk.dead_letters.record(a_letter(name, last_seen=LATER))
+    assert [(await letter(desk, name)).status for name in "abc"] == ["open", "parked", "discarded"]
+    opened = await letter(desk, "a")
+    assert (opened.last_seen, opened.settled_at, opened.settled_by, opened.why) == (LATER, None, "", "")
+    assert (await job(desk)).skipped == 2
+    await desk.dead_letters.settle("a", "discarded", LATER, by="lee", why="has left")
+    await desk.dead_letters.record(a_letter("a", last_seen=LATER + HOUR))
+    by_hand = await letter(desk, "a")
+    assert (by_hand.status, by_hand.settled_by, by_hand.why) == ("discarded", "lee", "has left")
+
+
 async def test_must_leave_a_letter_open_that_failed_again_meanwhile(desk: Desk) -> None:
     """must: leave a letter open that failed again meanwhile"""
     await letters(desk, "a")
@@ -267,8 +412,9 @@ async def test_must_open_again_what_the_job_had_claimed_and_not_handed_over(desk
     await desk.replays.begin(JOB, ["a", "b"])
     await desk.replays.begin(replace(JOB, replay_id="job-2"), ["c"])
     await desk.replays.advance("job-1", "a", "replayed", START)
-    await desk.replays.finish("job-1", LATER, ReplayState.CANCELLED)
-    await desk.replays.finish("job-1", LATER + HOUR, ReplayState.DONE)
+    assert await desk.replays.finish("job-1", LATER, ReplayState.CANCELLED)
+    assert not await desk.replays.finish("job-1", LATER + HOUR, ReplayState.DONE)
+    assert not await desk.replays.finish("unknown", LATER, ReplayState.DONE)
     ended = await job(desk)
     assert (ended.state, ended.finished_at) == (ReplayState.CANCELLED, LATER)
     assert [(await letter(desk, each)).status for each in "abc"] == ["replayed", "open", "claimed"]
@@ -313,11 +459,24 @@ async def test_job_begun_twice_under_one_id_is_one_job(desk: Desk) -> None:
 
 
 async def test_jobs_newest_first(desk: Desk) -> None:
+    await letters(desk, "0", "1", "2")
     for number in range(3):
-        await desk.replays.begin(replace(JOB, replay_id=f"job-{number}", began_at=START + number * HOUR), [])
+        await desk.replays.begin(replace(JOB, replay_id=f"job-{number}", began_at=START + number * HOUR), [f"{number}"])
     assert [each.replay_id for each in await desk.replays.recent()] == ["job-2", "job-1", "job-0"]
     assert [each.replay_id for each in await desk.replays.recent(1)] == ["job-2"]
     assert await desk.replays.get("unknown") is None
+
+
+async def test_must_give_every_job_that_has_not_ended(desk: Desk) -> None:
+    """must: give every job that has not ended, the oldest first, however many came after it"""
+    names = [f"{number:03}" for number in range(230)]
+    await letters(desk, *names)
+    for number, name in enumerate(names):
+        at = START + number * HOUR
+        await desk.replays.begin(replace(JOB, replay_id=f"job-{name}", began_at=at), [name])
+        if number not in (0, 7):
+            await desk.replays.finish(f"job-{name}", at, ReplayState.DONE if number % 2 else ReplayState.CANCELLED)
+    assert [each.replay_id for each in await desk.replays.running()] == ["job-000", "job-007"]
 
 
 # --- JournalSearch --------------------------------------------------------------------------------------------
@@ -496,13 +655,45 @@ async def test_must_give_false_and_keep_the_first_when_one_with_this_key_is_open
     assert await desk.notices.standing() == [NOTICE]
 
 
+async def test_must_keep_the_moment_of_the_first_channel_and_name_every_channel_once(desk: Desk) -> None:
+    """must: keep the moment of the first channel, and name every channel once"""
+    await desk.notices.open(replace(NOTICE, meant_for=("smtp", "ticket")))
+    for channel, unsure in (("ticket", True), ("smtp", False), ("ticket", True), ("ticket", False)):
+        await desk.notices.told(NOTICE.key, LATER if channel == "smtp" else START, channel, unsure=unsure)
+    (told,) = await desk.notices.standing()
+    assert (told.told_at, told.told_over) == (START, ("ticket", "smtp"))
+    assert (told.unsure_over, told.meant_for) == (("ticket",), ("smtp", "ticket"))
+
+
+async def test_must_lose_no_channel_when_two_are_told_at_once(desk: Desk) -> None:
+    """must: lose no channel when two are told at once"""
+    await desk.notices.open(NOTICE)
+    names = [f"channel-{number}" for number in range(6)]
+    await asyncio.gather(*(desk.notices.told(NOTICE.key, START, name, unsure=True) for name in names))
+    (told,) = await desk.notices.standing()
+    assert (sorted(told.told_over), sorted(told.unsure_over)) == (names, names)
+
+
+async def test_notices_are_counted_by_key_those_that_are_over_among_them(desk: Desk) -> None:
+    for number in range(3):
+        await desk.notices.open(replace(NOTICE, opened_at=START + number * HOUR))
+        await desk.notices.clear(NOTICE.key, START + number * HOUR)
+    await desk.notices.open(replace(NOTICE, key="stale:1", opened_at=LATER))
+    assert await desk.notices.openings(START) == {NOTICE.key: 3, "stale:1": 1}
+    assert await desk.notices.openings(LATER) == {NOTICE.key: 2, "stale:1": 1}
+    assert await desk.notices.openings(START + 9 * HOUR) == {}
+
+
 async def test_notice_is_told_and_cleared_and_may_come_again(desk: Desk) -> None:
     await desk.notices.open(NOTICE)
-    await desk.notices.told(NOTICE.key, LATER)
-    assert await desk.notices.standing() == [replace(NOTICE, told_at=LATER)]
+    await desk.notices.restate(NOTICE.key, "Another code.")
+    await desk.notices.told(NOTICE.key, LATER, "smtp")
+    told = replace(NOTICE, sentence="Another code.", told_at=LATER, told_over=("smtp",))
+    assert await desk.notices.standing() == [told]
     for _ in range(2):
         await desk.notices.clear(NOTICE.key, LATER)
-        await desk.notices.told(NOTICE.key, LATER)
+        await desk.notices.told(NOTICE.key, LATER, "smtp")
+        await desk.notices.restate(NOTICE.key, "Said to nobody.")
     assert await desk.notices.standing() == []
     again = replace(NOTICE, opened_at=LATER + HOUR)
     assert await desk.notices.open(again)
@@ -545,5 +736,6 @@ async def test_what_the_release_before_goes_on_writing_is_read(ledger: Ledger) -
     await database.write(insert(journal).values(**old))
     found = await letter(ledger, "old")
     assert (found.run_id, found.replay_id, found.replays, found.settled_by, found.why) == ("", "", 0, "", "")
+    assert found.service == ""
     (entry,) = await ledger.journal.entries()
     assert (entry.by, entry.undoes) == ("", None)

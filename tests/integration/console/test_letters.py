@@ -9,7 +9,7 @@ import pytest
 
 from console import operations
 from console.cli.demo.arrival import value_of
-from console.cli.letters_replay import watch_replay
+from console.cli.letters_watching import watch_replay
 from console.operations import LetterWish, OperationError, ShownReplay
 from sandbox.syncro.faults import read_fault
 from shared.domain.changes import UpdateContact

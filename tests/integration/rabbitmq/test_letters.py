@@ -7,7 +7,7 @@ import asyncio
 import aio_pika
 import pytest
 
-from shared.adapters.brokers import RabbitBroker, open_rabbitmq_broker
+from shared.adapters.brokers.rabbitmq import RabbitBroker, open_rabbitmq_broker
 from shared.adapters.clock import SystemClock
 from shared.domain.messages import DeadLettered, Lane, UsersTouched, decode, encode
 from tests.integration.rabbitmq.conftest import Site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,10 +28,11 @@ from console.operations import (
 )
 from console.operations.letters_plan import CUSTOMERS, ROWS, UNKNOWN
 from shared.domain.changes import FieldChange, Kind
-from shared.domain.desk import ReplayState
+from shared.domain.desk import Replay, ReplayState
 from shared.domain.errors import Transient
-from shared.domain.letters import CAP, Result
-from shared.domain.messages import Reason
+from shared.domain.letter_ids import letter_id_of
+from shared.domain.letters import CAP, Result, again
+from shared.domain.messages import DeadLettered, Lane, Reason, UsersTouched, encode
 from shared.domain.records import ConnectionStatus, DeadLetter, JournalEntry, Run, RunState
 from shared.domain.watching import read_key
 from tests.support.clock import START
@@ -290,6 +291,30 @@ async def test_two_operators_at_the_very_same_moment_never_share_a_letter(desk: 
     assert [each.replay_id for each in running] == [winners[0].replay.replay_id]
 
 
+async def test_of_a_plan_that_another_job_has_a_part_of_nothing_begins(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the letters and the claim, by an overlapping selection; also of those nobody had opened."""
+    three(desk)
+    letter(desk, 1, status="parked", replays=CAP, why="three times in vain")
+    plan = await plan_replay(desk.ports, EVERYTHING, force=True, read=False)
+    jobs = desk.world.ledger.replays
+    begin = jobs.begin
+
+    async def late(job: Replay, letter_ids: Sequence[str]) -> int:
+        await begin(Replay("other", "eve", "c", 1, START), ["l2"])
+        return await begin(job, letter_ids)
+
+    monkeypatch.setattr(jobs, "begin", late)
+    with pytest.raises(OperationError, match=r"1 of these .* by eve .replay other.") as caught:
+        await begin_replay(desk.ports, EVERYTHING, plan.code, by="ada", force=True, why="cured")
+    assert caught.value.exit_code == 3
+    assert [each.replay_id for each in await replays(desk.ports)] == ["other"]
+    assert [(held(desk, f"l{number}").status) for number in (1, 2, 3)] == ["parked", "claimed", "open"]
+    assert held(desk).why == "three times in vain"
+    assert not desk.world.ledger.deeds.noted
+
+
 async def test_a_letter_tried_too_often_needs_a_person_who_insists_and_says_why(desk: Desk) -> None:
     three(desk)
     letter(desk, 1, replays=CAP)
@@ -317,12 +342,78 @@ async def test_every_letter_of_a_job_has_its_result(desk: Desk) -> None:
     for number, outcome in ((1, "update"), (2, "failed")):
         await desk.ports.replays.advance(replay_id, f"l{number}", "replayed", later)
         await desk.ports.runs.outcome(replay_id, guid(number), outcome, later)
-    await desk.ports.replays.advance(replay_id, "l3", "discarded", later)
+    await desk.ports.replays.advance(replay_id, "l3", "discarded", later, why="In step since.")
     await desk.ports.replays.finish(replay_id, later, ReplayState.DONE)
+    shown = await show_replay(desk.ports, replay_id)
+    assert (shown.counts.get(Result.LOOKING), shown.has_ended) == (1, False), "its new reason is still to come"
+    desk.world.ledger.dead_letters.held["l2"] = replace(held(desk, "l2"), last_seen=later, detail="Now another one")
     shown = await show_replay(desk.ports, replay_id)
     assert shown.counts == {Result.FAILED: 1, Result.SYNCED: 1, Result.SKIPPED: 1}
     assert shown.has_ended
-    assert [each.detail for each in shown.results if each.result is Result.FAILED] == ["Syncro refused the values"]
+    assert {each.letter_id: each.detail for each in shown.results} == {
+        "l1": "",
+        "l2": "Now another one",
+        "l3": "In step since.",
+    }
+
+
+async def test_of_a_letter_of_several_users_the_reasons_are_their_own(desk: Desk) -> None:
+    """Each user that fails again has a failed change of its own; the old cause is nobody's any more."""
+    desk.tie(status=ConnectionStatus.APPROVED)
+    both = UsersTouched(
+        tenant_id=TENANT, user_ids=(guid(1), guid(2)), reason=Reason.DELTA, noticed_at=START, trace_id="x"
+    )
+    old = letter(desk, 1, body=encode(both), user_ids=both.user_ids, detail="Old cause")
+    replay_id = await begun(desk)
+    work = again(old, replay_id, START)
+    assert work is not None
+    later = START + timedelta(minutes=1)
+    await desk.ports.replays.advance(replay_id, "l1", "replayed", later)
+    await desk.ports.replays.finish(replay_id, later, ReplayState.DONE)
+    await desk.ports.runs.outcome(replay_id, guid(1), "update", later)
+    await desk.ports.runs.outcome(replay_id, guid(2), "failed", later)
+    assert not (await show_replay(desk.ports, replay_id)).has_ended
+    hers = work[0].model_copy(update={"user_ids": (guid(2),)})
+    assert isinstance(hers, UsersTouched)
+    kept = DeadLettered(
+        letter_id=letter_id_of(hers),
+        body=encode(hers),
+        lane=Lane.BACKFILL,
+        error_class="rejected",
+        service="syncro",
+        detail="New cause",
+        attempts=1,
+        first_seen=START - timedelta(hours=1),
+        last_seen=START - timedelta(hours=1),  # a clock that is behind
+    )
+    await desk.ports.dead_letters.record(kept)
+    shown = await show_replay(desk.ports, replay_id)
+    assert ([each.detail for each in shown.results], shown.has_ended) == (["Syncro: New cause"], True)
+
+
+async def test_a_job_that_still_runs_is_listed_however_many_came_after_it(desk: Desk) -> None:
+    three(desk)
+    oldest = await begun(desk, LetterWish(ids=("l1",)))
+    jobs = desk.world.ledger.replays.held
+    for number in range(30):
+        began_at = START + timedelta(hours=number + 1)
+        jobs[f"r{number}"] = replace(jobs[oldest], replay_id=f"r{number}", began_at=began_at, state=ReplayState.DONE)
+    listed = [job.replay_id for job in await replays(desk.ports)]
+    assert listed == [*(f"r{number}" for number in range(29, 9, -1)), oldest]
+
+
+async def test_a_letter_that_failed_while_its_job_left_it_alone_keeps_nobody_waiting(desk: Desk) -> None:
+    """In step by an earlier look, and failed for another change since: it is open, and that is its result."""
+    three(desk)
+    replay_id = await begun(desk, LetterWish(ids=("l1", "l2")))
+    letters = desk.world.ledger.dead_letters.held
+    letters["l1"] = replace(letters["l1"], last_seen=START + timedelta(minutes=2), service="syncro", detail="too long")
+    await desk.ports.replays.advance(replay_id, "l1", "discarded", START, why="In step since.")
+    await desk.ports.replays.advance(replay_id, "l2", "parked", START, why="It cannot be read.")
+    await desk.ports.replays.finish(replay_id, START, ReplayState.DONE)
+    shown = await show_replay(desk.ports, replay_id)
+    assert (shown.counts, shown.has_ended) == ({Result.FAILED: 1, Result.UNREADABLE: 1}, True)
+    assert {each.detail for each in shown.results} == {"Syncro: too long", "It cannot be read."}
 
 
 async def test_a_job_is_not_over_while_a_look_is_to_come(desk: Desk) -> None:

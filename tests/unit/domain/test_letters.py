@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.cures import TABLE
+from shared.domain.letter_causes import cause_of, cure_of_letter, parts_of_cause, said
 from shared.domain.letters import (
     CAP,
     Result,
     again,
-    cure_of_letter,
     cut_off,
     cut_off_of,
     grouped,
@@ -67,20 +67,56 @@ def test_letters_of_one_cause_are_one_group_and_the_largest_comes_first() -> Non
 
 
 @pytest.mark.parametrize(
-    ("error_class", "detail", "what"),
+    ("cause", "detail", "what"),
     [
         ("invalid_email", "", TABLE["syncro:invalid_email"].what),
         ("syncro:duplicate", "", TABLE["syncro:duplicate"].what),
         ("timed_out", "no answer within 15 s", "No answer within 15 s."),  # Syncro and Graph both know this code
         ("timed_out", "", "Timed out."),
+        ("syncro:rejected", "the phone is too long", TABLE["syncro:rejected"].what),
+        ("graph:timed_out", "", TABLE["graph:timed_out"].what),
+        ("graph:never_heard_of", "this tenant moved", "Microsoft: this tenant moved."),
+        ("syncro:never_heard_of", "Syncro refused it", "Syncro refused it."),
+        ("worker:unexpected", "", "This program met what it did not foresee."),
         ("never_heard_of", "", "Never heard of."),
         ("unreadable", "json_invalid at top", "What lay in the queue could not be read."),
     ],
 )
-def test_a_cause_is_said_in_words_and_always_with_who_does_what(error_class: str, detail: str, what: str) -> None:
-    cure = cure_of_letter(error_class, detail)
+def test_a_cause_is_said_in_words_and_always_with_who_does_what(cause: str, detail: str, what: str) -> None:
+    service, _, code = cause.rpartition(":")
+    cure = cure_of_letter(code, detail, service)
     assert cure.what == what
     assert cure.who_does_what.endswith(".")
+    assert cure_of_letter(cause, detail).what == what or not TABLE.get(cause), "as the release before wrote it down"
+
+
+@pytest.mark.parametrize(
+    ("typed", "parts"),
+    [
+        ("rejected", ("", "rejected", "")),
+        ("rejected: the phone: too long", ("", "rejected", "the phone: too long")),
+        ("rejected:too long", ("", "rejected", "too long")),
+        ("syncro:rejected", ("syncro", "rejected", "")),
+        (" syncro : rejected : too long ", ("syncro", "rejected", "too long")),
+        ("graph:", ("graph", "", "")),
+        ("", ("", "", "")),
+    ],
+)
+def test_a_cause_is_taken_apart_as_it_is_typed(typed: str, parts: tuple[str, str, str]) -> None:
+    assert parts_of_cause(typed) == parts
+    service, code, detail = parts
+    assert not code or parts_of_cause(cause_of(code, detail, service)) == parts
+
+
+def test_the_same_code_of_two_services_is_two_groups_and_says_whose() -> None:
+    found = [letter(name, service=name[:-1], error_class="unauthorized", detail="") for name in ("graph1", "syncro1")]
+    assert [
+        each.service
+        for each in grouped([*found, letter("syncro2", service="syncro", error_class="unauthorized", detail="")])
+    ] == ["syncro", "graph"]
+    assert [said(each) for each in found] == ["Microsoft: unauthorized", "Syncro: unauthorized"]
+    assert said(letter(service="syncro", detail="the phone is too long")) == "Syncro: the phone is too long"
+    assert said(letter(service="", detail="no answer")) == "no answer"
 
 
 @pytest.mark.parametrize(
@@ -211,6 +247,20 @@ def test_what_is_no_code_has_no_cut_off(text: str) -> None:
 )
 def test_the_result_of_a_letter_is_what_tells_most(status: str, outcomes: Mapping[str, str], result: Result) -> None:
     assert result_of(letter(status=status, user_ids=("u", "v")), outcomes) is result
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        ("open", Result.FAILED),  # by another look, while its job left it alone
+        ("parked", Result.UNREADABLE),
+        ("discarded", Result.SKIPPED),
+        ("replayed", Result.LOOKING),
+        ("claimed", Result.WAITING),  # by a later job
+    ],
+)
+def test_once_its_job_is_over_a_letter_without_a_look_waits_for_nobody(status: str, result: Result) -> None:
+    assert result_of(letter(status=status, user_ids=("u",)), {}, is_over=True) is result
 
 
 def test_only_what_is_still_to_come_has_not_ended() -> None:

@@ -28,9 +28,12 @@ from worker.sync import Sync
 NO_CREATIONS = {"creations_per_hour": 0}
 
 
-async def look(station: Station, user_id: str = "u1", *, run_id: str | None = None) -> Outcome:
+async def look(station: Station, user_id: str = "u1", *, run_id: str | None = None, of_pass: bool = False) -> Outcome:
     sync = Sync(station.ports, station.settings, Lane.LIVE)
-    outcomes = await station.sync_users(sync, station.hint(user_id, run_id=run_id))
+    hint = station.hint(user_id, run_id=run_id)
+    if of_pass:  # as `worker/handing.py` hands over
+        hint = hint.model_copy(update={"trace_id": run_id})
+    outcomes = await station.sync_users(sync, hint)
     return next(iter(outcomes.values()))
 
 
@@ -158,7 +161,7 @@ def test_a_change_that_needs_no_brake_asks_neither_the_journal_nor_the_list_size
         async def never(*_: object, **__: object) -> Sequence[JournalEntry]:
             raise AssertionError("asked without need")
 
-        station.world.ledger.journal.outside_runs = never  # type: ignore[method-assign]  # that is the test
+        station.world.ledger.journal.outside_passes = never  # type: ignore[method-assign]  # that is the test
         station.world.ledger.sizes.last = never  # type: ignore[method-assign,assignment]  # that is the test
         station.hire(person(city="Basel"))
         assert isinstance(await look(station), Synced)
@@ -268,16 +271,33 @@ def test_one_user_counts_once_however_often_the_name_changes() -> None:
     run_virtual(main())
 
 
-def test_what_another_run_wrote_does_not_count_and_what_the_own_run_wrote_does() -> None:
+def test_what_another_full_sync_wrote_does_not_count_and_what_the_own_one_wrote_does() -> None:
     async def main() -> None:
         station = Station()
         for number in range(15):
             station.hire(person(f"new{number}"))
-            await look(station, f"new{number}", run_id="run-1")
+            await look(station, f"new{number}", run_id="run-1", of_pass=True)
         station.hire(person("live"))
         assert isinstance(await look(station, "live"), Synced)
         station.hire(person("late"))
-        assert await look(station, "late", run_id="run-1") == Held(TOO_MANY, owed=True)
+        assert await look(station, "late", run_id="run-1", of_pass=True) == Held(TOO_MANY, owed=True)
+
+    run_virtual(main())
+
+
+def test_replays_syncs_by_hand_and_live_changes_have_one_hour_together() -> None:
+    """Five names may change: as many letters of two replays, users synced by hand and live changes as there are."""
+
+    async def main() -> None:
+        station = Station()
+        users = [person(f"u{n}") for n in range(8)]
+        await in_step(station, *users)
+        for user in users:
+            station.hire(renamed(user.id))
+        runs = ("replay-1", "replay-1", "replay-2", "by-hand", None, "replay-1", "by-hand-2", None)
+        outcomes = [await look(station, user.id, run_id=run_id) for user, run_id in zip(users, runs, strict=True)]
+        assert all(isinstance(outcome, Synced) for outcome in outcomes[:5])
+        assert outcomes[5:] == [Held(TOO_MANY, owed=True), *[Held(WAITING, owed=False)] * 2]
 
     run_virtual(main())
 

@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 from shared.domain.desk import Replay
-from shared.domain.errors import Permanent
+from shared.domain.errors import Permanent, Scope, StopTheLine
 from shared.domain.letter_ids import replay_trace
 from shared.domain.messages import Lane, Reason, UsersTouched
 from shared.domain.policy import CoalescePolicy
 from shared.domain.records import DeadLetter
 from tests.support.clock import START
-from tests.support.station import TENANT, Station, person
+from tests.support.station import CUSTOMER, TENANT, Station, person
 from tests.support.virtual_time import run_virtual
 from worker.burial import Burial
 from worker.parcels import pack
@@ -92,6 +92,23 @@ def test_users_of_one_letter_that_fail_again_have_an_open_letter_each() -> None:
             found = await fail(station, replay_of(station, worn_out, job))
             assert sorted(each.user_ids for each in found if each.status == "open") == [("u1",), ("u2",)]
             assert len(found) == 3
+
+    run_virtual(main())
+
+
+def test_replay_whose_look_only_leaves_a_full_sync_owed_is_held_and_not_failed() -> None:
+    """Without consent nothing is buried, so nobody would ever learn why it "failed again"."""
+
+    async def main() -> None:
+        station = Station()
+        station.linked(person("u1"), 101)
+        (letter,) = await fail(station, station.hint("u1"))
+        station.world.directory.failures = [StopTheLine("login", "consent_revoked", scope=Scope.TENANT)]
+        replay = replay_of(station, letter, "job").model_copy(update={"run_id": "job"})
+        await fail(station, replay, Lane.BACKFILL)
+        assert dict(await station.ports.runs.outcomes("job")) == {"u1": "held"}
+        assert [each.last_seen for each in station.world.ledger.dead_letters.held.values()] == [letter.last_seen]
+        assert [mark.customer_id for mark in await station.ports.owed.owed()] == [CUSTOMER]
 
     run_virtual(main())
 

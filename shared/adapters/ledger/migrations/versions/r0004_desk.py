@@ -34,6 +34,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # the release before knows neither state, and would show such a failed change to nobody
+    op.execute("UPDATE dead_letters SET status = 'open', settled_at = NULL WHERE status IN ('claimed', 'parked')")
     for table in ("notices", "deeds", "choices", "pins", "replay_letters", "replays"):
         op.drop_table(table)
     for name in _OF_LETTERS:
