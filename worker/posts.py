@@ -1,17 +1,21 @@
-"""One channel and how it fares: what it has sent, and how long it rests after it failed.
+"""One channel and how it fares: what it has sent and nobody has noted yet, and how long it rests after it failed.
 
-A notice counts as told once every channel has sent it. What this one has sent is kept in Memory as well, so that a
-restart does not repeat it; Memory lost, it is repeated, never swallowed. Next: `worker/notices.py`.
+What a channel has told is kept by the ledger. Between sending and noting it is kept here, so that a ledger that takes
+no writes for an hour does not make a ticket every minute. Next: `worker/notices.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
 import structlog
 
 from shared.domain.desk import Notice
-from shared.domain.errors import SyncError, Transient
+from shared.domain.errors import Ambiguous, SyncError, Transient
 from shared.domain.notice_letters import NoticeLetter, Purpose
-from shared.domain.notices import channel_key
+from shared.domain.notices import STATE_KEPT, UNSURE, channel_key
 from shared.ports import Channel, Clock, Memory
 from worker.parts import WorkerSettings
 from worker.sync import fault
@@ -19,8 +23,13 @@ from worker.sync import fault
 log = structlog.get_logger("worker")
 FIRST_REST = 60.0  # seconds after a failure, doubling ...
 LONGEST_REST = 3600.0  # ... up to this
-KEPT = 7 * 86_400.0  # seconds for which is remembered what was sent
-_STATE_KEPT = 2 * 86_400.0
+_DOUBLINGS = 10  # a longer rest is beyond the longest, and a power of a thousand failures beyond a float
+
+
+class Sent(StrEnum):
+    YES = "sent"
+    UNSURE = "unsure"  # it went out and the answer was lost: a second one may be worse than none
+    NO = "failed"
 
 
 class Post:
@@ -29,7 +38,7 @@ class Post:
         self._clock = clock
         self._memory = memory
         self._settings = settings
-        self._sent: set[str] = set()
+        self._unnoted: dict[tuple[str, datetime], tuple[Notice, bool]] = {}
         self._failures = 0
         self._not_before = float("-inf")  # monotonic seconds
 
@@ -43,60 +52,71 @@ class Post:
     def rests(self) -> bool:
         return self._clock.monotonic() < self._not_before
 
-    async def has_sent(self, notice: Notice) -> bool:
-        mark = self._mark(notice)
-        if mark not in self._sent and await self._recalled(mark):
-            self._sent.add(mark)
-        return mark in self._sent
+    # --- what it has sent -----------------------------------------------------------------------------------------
 
-    async def mark_sent(self, notice: Notice) -> None:
-        mark = self._mark(notice)
-        self._sent.add(mark)
-        await self._remember(mark, "1", KEPT)
+    def has_sent(self, notice: Notice) -> bool:
+        """Sent, and not noted in the ledger yet."""
+        return _mark(notice) in self._unnoted
 
-    def forget(self, notice: Notice) -> None:
-        """It is told or over: nobody asks for it any more."""
-        self._sent.discard(self._mark(notice))
+    def unnoted(self) -> Sequence[tuple[Notice, bool]]:
+        """Each with whether it is unsure that it arrived."""
+        return list(self._unnoted.values())
 
-    async def send(self, letter: NoticeLetter) -> bool:
+    def noted(self, notice: Notice) -> None:
+        self._unnoted.pop(_mark(notice), None)
+
+    def forget(self) -> None:
+        """Another worker tells now, and goes by the ledger."""
+        self._unnoted.clear()
+
+    # --- sending --------------------------------------------------------------------------------------------------
+
+    async def tell(self, notices: Sequence[Notice], letter: NoticeLetter) -> None:
+        sent = await self.send(letter)
+        if sent is not Sent.NO:
+            self._unnoted |= {_mark(notice): (notice, sent is Sent.UNSURE) for notice in notices}
+
+    async def send(self, letter: NoticeLetter) -> Sent:
         """Never raises; a failure lets the channel rest, each time longer."""
         try:
             await self._channel.send(letter)
+        except Ambiguous as error:
+            sent = await self._unsure(error, letter)
         except SyncError as error:
-            await self._failed(error)
-            return False
+            sent = await self._failed(error)
         except Exception as error:
-            await self._failed(fault(error))
-            return False
-        log.info("notice_sent", channel=self.name, purpose=letter.purpose.value, lines=len(letter.lines))
-        self._settings.on_letter(self.name, "sent")
-        if self._failures:
-            await self._remember(channel_key(self.name), "", _STATE_KEPT)
-        self._failures = 0
-        return True
+            sent = await self._failed(fault(error))
+        else:
+            log.info("notice_sent", channel=self.name, purpose=letter.purpose.value, lines=len(letter.lines))
+            await self._remember("")
+            self._failures, sent = 0, Sent.YES
+        self._settings.on_letter(self.name, sent.value)
+        return sent
 
-    async def _failed(self, error: SyncError) -> None:
-        rest = min(FIRST_REST * 2**self._failures, LONGEST_REST)
+    async def _unsure(self, error: SyncError, letter: NoticeLetter) -> Sent:
+        code = f"{error.service}:{error.code}"
+        log.warning("notice_answer_lost", channel=self.name, code=code, letter_id=letter.letter_id)
+        await self._remember(f"{UNSURE}{code}")
+        return Sent.UNSURE
+
+    async def _failed(self, error: SyncError) -> Sent:
+        rest = min(FIRST_REST * 2.0 ** min(self._failures, _DOUBLINGS), LONGEST_REST)
         if isinstance(error, Transient) and error.retry_after is not None:
             rest = max(rest, min(error.retry_after, LONGEST_REST))
         self._failures += 1
         self._not_before = self._clock.monotonic() + rest
         code = f"{error.service}:{error.code}"
         log.warning("notice_not_sent", channel=self.name, code=code, detail=error.detail, wait_s=round(rest))
-        self._settings.on_letter(self.name, "failed")
-        await self._remember(channel_key(self.name), code, _STATE_KEPT)
+        await self._remember(code)
+        return Sent.NO
 
-    def _mark(self, notice: Notice) -> str:
-        return f"notices:sent:{self.name}:{notice.key}:{notice.opened_at.isoformat()}"
-
-    async def _recalled(self, mark: str) -> bool:
+    async def _remember(self, state: str) -> None:
+        """For those who look how the channels fare. Each time, for a test by hand writes the same key."""
         try:
-            return bool(await self._memory.recall(mark))
-        except SyncError:
-            return False
-
-    async def _remember(self, key: str, value: str, ttl: float) -> None:
-        try:
-            await self._memory.remember(key, value, ttl=ttl)
+            await self._memory.remember(channel_key(self.name), state, ttl=STATE_KEPT)
         except SyncError as error:
             log.debug("notice_not_remembered", code=error.code)
+
+
+def _mark(notice: Notice) -> tuple[str, datetime]:
+    return notice.key, notice.opened_at

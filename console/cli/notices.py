@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import typer
 
 from console import operations
 from console.cli.context import acting, operate
 from console.cli.output import Json, print_json, print_table, say
-from console.operations import ChannelState, ShownNotice
+from console.operations import ChannelTrial, ShownNotice, TrialResult
 
 app = typer.Typer(no_args_is_help=True, help="What people are told, and by which channels.")
 
 NAMES = {"smtp": "mail", "teams": "Teams", "ticket": "ticket in Syncro"}
+_SHORT = {**NAMES, "ticket": "ticket"}
 
 
 @app.command("list")
@@ -33,46 +34,62 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
         whole="since",
         empty="Nothing stands that anybody must be told of.",
     )
+    if any(each.notice.unsure_over for each in seen.notices):
+        say("A question mark: it was sent, and no answer came back. See whether the message is there.")
     for channel in seen.channels:
         if channel.code:
-            say(f"{_name(channel)}: notices do not arrive. {channel.what} {channel.who_does_what}")
+            fares = "nobody can tell whether the last message arrived" if channel.is_unsure else "notices do not arrive"
+            say(f"{_name(channel.name)}: {fares}. {channel.what} {channel.who_does_what}")
     if not seen.channels:
         say(operations.NONE_SET)
 
 
 def _told(shown: ShownNotice) -> str:
-    when = f"{shown.notice.told_at:%m-%d %H:%M}" if shown.notice.told_at else "not yet"
-    return f"{when} (urgent)" if shown.is_red else when
+    """One thing a line, so that the sentence beside it has room."""
+    notice = shown.notice
+    when = f"{notice.told_at:%m-%d %H:%M}" if notice.told_at else "not yet"
+    over = [f"{_SHORT.get(name, name)}{'?' if name in notice.unsure_over else ''}" for name in notice.told_over]
+    return "\n".join([when, *over, *(["(urgent)"] if shown.is_red else [])])
 
 
 @app.command("test")
 def try_out(
     context: typer.Context,
     channel: Annotated[str, typer.Option(help="Only this one: smtp, teams or ticket.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Really open a ticket in Syncro.")] = False,
     as_json: Json = False,
 ) -> None:
     """Send a test message over each channel that is set.
 
-    A ticket is really opened in Syncro; close it there afterwards.
+    Mail and Teams get it at once. For a ticket it only says what it would do, until --yes: then a ticket named "Test"
+    is opened in Syncro, resolved already, so that nobody has to close it.
 
-    Example: entra-syncro notices test --channel teams
+    Example: entra-syncro notices test --channel ticket --yes
     """
     by = acting(context)
-    tried = operate(context, lambda ports: operations.try_channels(ports, channel, by=by))
+    tried = operate(context, lambda ports: operations.try_channels(ports, channel, opens_tickets=yes, by=by))
     if as_json:
         print_json(tried)
     else:
         for each in tried:
-            say(_answered(each))
+            say(f"{_name(each.name)}: {_answered(each)}")
     if any(each.code for each in tried):
         raise typer.Exit(1)
 
 
-def _answered(channel: ChannelState) -> str:
-    if channel.code:
-        return f"{_name(channel)}: failed. {channel.what} {channel.who_does_what}"
-    return f"{_name(channel)}: taken. See that the message is there."
+def _answered(trial: ChannelTrial) -> str:
+    match trial.result:
+        case TrialResult.SENT:
+            return "taken. See that the message is there."
+        case TrialResult.SHOWN:
+            return f"not sent. {trial.what} {trial.who_does_what}"
+        case TrialResult.UNSURE:
+            return f"no answer. {trial.what} {trial.who_does_what}"
+        case TrialResult.FAILED:
+            return f"failed. {trial.what} {trial.who_does_what}"
+        case _:
+            assert_never(trial.result)
 
 
-def _name(channel: ChannelState) -> str:
-    return NAMES.get(channel.name, channel.name)
+def _name(channel: str) -> str:
+    return NAMES.get(channel, channel)

@@ -2,7 +2,7 @@
 
 Quiet rules: a customer that is behind for a reason that is told already (no consent, a refused token, a refused
 sign-in) is not told again as behind; failed changes are told at growing numbers, not one by one. Next:
-`shared/domain/notice_letters.py`.
+`notice_behind.py` (who is not up to date), `notice_letters.py` (what is sent).
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared.domain.credential import Urgency, announce
-from shared.domain.cures import Action, cure_of_code
-from shared.domain.desk import Notice
+from shared.domain.cures import TABLE, Action, cure_of_code
+from shared.domain.desk import LetterCount, Notice
+from shared.domain.notice_behind import behind
 from shared.domain.notices import Cause, NoticeKind, NoticePolicy, PersonalData, Sight
-from shared.domain.records import Connection, ConnectionStatus, DeadLetter, Hold
+from shared.domain.records import Connection, ConnectionStatus, Hold
 from shared.domain.safety import Brake
-from shared.domain.schedule import next_tick
 
 FEW = 5  # names in one sentence
-CATCHING_UP = timedelta(hours=2)  # for full syncs that were missed while nobody worked
+UNWELL = timedelta(hours=1)  # after which a stop that should pass by itself is told
+CONFLICTS_AT = (1, 10, 100)  # users of a customer that wait for a choice, growing
 _STOPS = frozenset({"token", "permission", "forbidden"})  # those that do not pass by themselves
+_ALL_STOP = "Changes are kept and caught up on afterwards."
 _CUSTOMERS_STOP = "Until then its changes are kept and caught up on afterwards."
 
 _CLASSES = {
@@ -37,11 +39,11 @@ def causes(sight: Sight, policy: NoticePolicy, standing: Sequence[Notice] = ()) 
     stops = [*_syncro(sight, standing), *_sign_in(sight)]
     found: list[Cause] = [*stops, *_consent(sight, names)]
     found += _credential(sight)
-    found += _held(sight, policy, names)
-    if not stops:
-        found += _stale(sight, policy, names, excused=set(_by_code(sight, Action.STOP_TENANT)))
+    found += _held(sight, policy, names, standing)
+    excused = set(_tenants(sight)) if stops else set(_by_code(sight, Action.STOP_TENANT))
+    found += behind(sight, policy, names, standing, excused=excused)
     found += _failed(sight, policy, standing)
-    found += _conflicts(sight, names)
+    found += _conflicts(sight, names, standing)
     return found
 
 
@@ -56,6 +58,11 @@ def _syncro(sight: Sight, standing: Sequence[Notice]) -> Iterator[Cause]:
     elif sight.stopped in _STOPS:
         cure = cure_of_code(f"syncro:{sight.stopped}")
         said = f"Nothing is written for any customer. {cure.what} {cure.who_does_what}"
+        yield Cause(f"{NoticeKind.SYNCRO}:{sight.stopped}", NoticeKind.SYNCRO, None, said)
+    elif sight.stopped and sight.stopped_since is not None and sight.now - sight.stopped_since >= UNWELL:
+        cure = cure_of_code(f"syncro:{sight.stopped}")
+        since = f"Nothing is written for any customer since {sight.stopped_since:%Y-%m-%d %H:%M} UTC."
+        said = f"{since} {cure.what} {cure.who_does_what} {_ALL_STOP}"
         yield Cause(f"{NoticeKind.SYNCRO}:{sight.stopped}", NoticeKind.SYNCRO, None, said)
 
 
@@ -100,28 +107,37 @@ def _consent(sight: Sight, names: Mapping[int, str]) -> Iterator[Cause]:
         yield Cause(f"{NoticeKind.CONSENT}:{tenant_id}", NoticeKind.CONSENT, customers[0], said)
 
 
-def _held(sight: Sight, policy: NoticePolicy, names: Mapping[int, str]) -> Iterator[Cause]:
+def _held(sight: Sight, policy: NoticePolicy, names: Mapping[int, str], standing: Sequence[Notice]) -> Iterator[Cause]:
     connected = {each.customer_id for each in _connected(sight)}
+    told = {each.customer_id: each.opened_at for each in standing if each.kind == NoticeKind.HELD}
     for hold in (each for each in sight.holds if each.customer_id in connected):
-        what = f"{_what(hold)}.{_people(hold, policy)}"
-        said = f"{names[hold.customer_id]}: waiting for approval: {what} {_decide(hold, sight.now)}"
-        yield Cause(f"{NoticeKind.HELD}:{hold.customer_id}", NoticeKind.HELD, hold.customer_id, said)
-        if sight.now - hold.held_at >= policy.still_held_after:
-            since = f"Since {hold.held_at:%Y-%m-%d %H:%M} UTC nobody has decided."
+        what, who = f"{names[hold.customer_id]}: waiting for approval: {_what(hold)}.", _decide(hold, sight.now)
+        people = _people(hold, policy)
+        said, named = f"{what} {who}", f"{what} {people} {who}" if people else ""
+        yield Cause(f"{NoticeKind.HELD}:{hold.customer_id}", NoticeKind.HELD, hold.customer_id, said, named)
+        # A hold whose rows change gets another code and begins anew; people wait since they were told of the first.
+        waits = min(hold.held_at, told.get(hold.customer_id, hold.held_at))
+        if sight.now - waits >= policy.still_held_after:
+            since = f"Since {waits:%Y-%m-%d %H:%M} UTC nobody has decided."
             key, kind = f"{NoticeKind.STILL_HELD}:{hold.customer_id}", NoticeKind.STILL_HELD
-            yield Cause(key, kind, hold.customer_id, f"{said} {since}")
+            named = f"{named} {since}" if named else ""
+            yield Cause(key, kind, hold.customer_id, f"{said} {since}", named)
 
 
 def _what(hold: Hold) -> str:
     if Brake.LISTING in hold.brakes:
         return "everything, for a list was too short to be believed"
-    return ", ".join(f"{count} {_CLASSES[Brake(brake)]}" for brake, (count, _) in sorted(hold.brakes.items()))
+    return ", ".join(_counted(count, _CLASSES[Brake(brake)]) for brake, (count, _) in sorted(hold.brakes.items()))
+
+
+def _counted(count: int, contacts: str) -> str:
+    return f"{count} {contacts if count != 1 else contacts.replace('contacts', 'contact', 1)}"
 
 
 def _people(hold: Hold, policy: NoticePolicy) -> str:
     if policy.personal_data is not PersonalData.NAMES or not hold.rows:
         return ""
-    return f" {_list([row.user_label for row in hold.rows])}."
+    return f"{_list([row.user_label for row in hold.rows])}."
 
 
 def _decide(hold: Hold, now: datetime) -> str:
@@ -132,85 +148,50 @@ def _decide(hold: Hold, now: datetime) -> str:
     return f"Look at it, then approve or reject it: entra-syncro runs show {hold.code}"
 
 
-def _conflicts(sight: Sight, names: Mapping[int, str]) -> Iterator[Cause]:
-    connected = {each.customer_id for each in _connected(sight)}
+def _conflicts(sight: Sight, names: Mapping[int, str], standing: Sequence[Notice]) -> Iterator[Cause]:
+    connected, known = {each.customer_id for each in _connected(sight)}, {notice.key for notice in standing}
     for customer_id, count in sight.conflicts.items():
         if customer_id in connected:
             users = "1 user waits" if count == 1 else f"{count} users wait"
             said = f"{names[customer_id]}: {users} for a person's choice of the contact."
             what = f"{said} Look and choose: entra-syncro conflicts list --customer {customer_id}"
-            yield Cause(f"{NoticeKind.CONFLICTS}:{customer_id}", NoticeKind.CONFLICTS, customer_id, what)
+            for number in CONFLICTS_AT:
+                key = f"{NoticeKind.CONFLICTS}:{customer_id}" + (f":{number}" if number > 1 else "")
+                if _reaches(count, number, is_known=key in known):
+                    yield Cause(key, NoticeKind.CONFLICTS, customer_id, what)
 
 
-def _stale(sight: Sight, policy: NoticePolicy, names: Mapping[int, str], excused: set[str]) -> Iterator[Cause]:
-    for each in sight.connections:
-        if each.status is not ConnectionStatus.APPROVED or excused.intersection(each.tenants):
-            continue
-        said = [why for why in (_unsynced(each, sight, policy), _unpolled(each, sight, policy)) if why]
-        if said:
-            what = f"{names[each.customer_id]}: {' '.join(said)} See why: entra-syncro check --customer"
-            key = f"{NoticeKind.STALE}:{each.customer_id}"
-            yield Cause(key, NoticeKind.STALE, each.customer_id, f"{what} {each.customer_id}")
-
-
-def last_done(connection: Connection, sight: Sight) -> datetime | None:
-    last = sight.last_full.get(connection.customer_id)
-    return last.done_began_at if last is not None else None
-
-
-def is_late(connection: Connection, sight: Sight, policy: NoticePolicy) -> bool:
-    """Before its own line for full syncs is asked: is the last one done older than a night's?"""
-    since = max(last_done(connection, sight) or connection.changed_at, connection.changed_at)
-    return sight.now - since > policy.stale_after
-
-
-def _unsynced(connection: Connection, sight: Sight, policy: NoticePolicy) -> str:
-    if not is_late(connection, sight, policy) or sight.now - sight.watching_since < CATCHING_UP:
-        return ""
-    done = last_done(connection, sight)
-    since = max(done or connection.changed_at, connection.changed_at)
-    line = sight.own_cron.get(connection.customer_id) or policy.cron
-    tick = next_tick(since, cron=line, zone=policy.cron_zone)  # a customer may have full syncs once a week
-    if tick is None or sight.now < tick + CATCHING_UP:
-        return ""
-    return f"no full sync was done since {done:%Y-%m-%d %H:%M} UTC." if done else "no full sync was ever done."
-
-
-def _unpolled(connection: Connection, sight: Sight, policy: NoticePolicy) -> str:
-    oldest: datetime | None = None
-    for tenant_id in connection.tenants:
-        poll = sight.polls.get(tenant_id)
-        began = poll.began_at if poll is not None and poll.began_at is not None else connection.changed_at
-        wait = max(policy.unpolled_after, timedelta(seconds=3 * poll.interval if poll is not None else 0.0))
-        if sight.now - max(began, connection.changed_at, sight.watching_since) > wait:
-            oldest = began if oldest is None else min(oldest, began)
-    return f"Microsoft was not asked for its changes since {oldest:%Y-%m-%d %H:%M} UTC." if oldest else ""
+def _reaches(count: int, number: int, *, is_known: bool) -> bool:
+    """A number that was told is over when half of it is gone, so that it does not come and go with each one."""
+    return count >= number or (is_known and 2 * count > number)
 
 
 # --- failed changes, credential -------------------------------------------------------------------------------
 
 
 def _failed(sight: Sight, policy: NoticePolicy, standing: Sequence[Notice]) -> Iterator[Cause]:
-    """At each number of the policy; the notice of a number is over when half of them are gone."""
+    """At each number of the policy."""
     known = {notice.key for notice in standing}
-    groups: dict[str, list[DeadLetter]] = defaultdict(list)
-    for letter in sight.letters:
-        groups[letter.error_class].append(letter)
-    for error_class, letters in sorted(groups.items()):
-        topic = f"{NoticeKind.FAILED}:{error_class}"
+    groups: dict[tuple[str, str], list[LetterCount]] = defaultdict(list)
+    for count in sight.failed:
+        groups[count.service, count.error_class].append(count)
+    for (service, error_class), counts in sorted(groups.items()):
+        code = f"{service}:{error_class}" if service else error_class
+        letters = sum(count.letters for count in counts)
         for number in sorted(policy.failed_at):
-            key = f"{topic}:{number}"
-            if len(letters) >= number or (key in known and 2 * len(letters) > number):
-                yield Cause(key, NoticeKind.FAILED, None, _failures(error_class, letters, sight))
+            key = f"{NoticeKind.FAILED}:{code}:{number}"
+            if _reaches(letters, number, is_known=key in known):
+                yield Cause(key, NoticeKind.FAILED, None, _failures(code, letters, counts, sight))
 
 
-def _failures(error_class: str, letters: Sequence[DeadLetter], sight: Sight) -> str:
-    tenants = {letter.tenant_id for letter in letters}
+def _failures(code: str, letters: int, counts: Sequence[LetterCount], sight: Sight) -> str:
+    tenants = {count.tenant_id for count in counts}
     customers = [f"{e.customer_name} ({e.customer_id})" for e in sight.connections if tenants.intersection(e.tenants)]
     where = f" of {_list(customers)}" if customers else ""
-    count = "1 change" if len(letters) == 1 else f"{len(letters)} changes"
-    said = f"{count}{where} failed for good: {error_class.replace('_', ' ')}."
-    return f"{said} Look, mend the cause, then replay: entra-syncro dead-letters list"
+    count = "1 change" if letters == 1 else f"{letters} changes"
+    cure = TABLE.get(code)
+    why = cure.what.rstrip(".") if cure is not None else code.replace("_", " ").replace(":", ": ")
+    return f"{count}{where} failed for good: {why}. Look, mend the cause, then replay: entra-syncro dead-letters list"
 
 
 def _credential(sight: Sight) -> Iterator[Cause]:

@@ -14,19 +14,32 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from shared.domain.credential import CredentialInfo
-from shared.domain.desk import Notice
-from shared.domain.records import Connection, DeadLetter, Hold, LastFull
+from shared.domain.desk import LetterCount, Notice
+from shared.domain.records import Connection, Hold, LastFull
 from shared.domain.schedule import next_tick
 from shared.domain.watching import Poll, SubscriptionState
 
 SETTLED = timedelta(minutes=5)  # a cause that is gone for less may only have blinked
+LONGEST_CALM = timedelta(hours=2)  # one that comes and goes must be gone for so long at last ...
+COUNTED = timedelta(days=1)  # ... counted over this time
 LONGEST_UNTOLD = timedelta(days=1)  # a notice that nobody could be told of is kept for so long after it is over
+TELLS_ON = timedelta(days=1)  # a channel that failed goes on so long with what another one told
+GATHER = timedelta(minutes=5)  # between two messages about causes of one kind, doubling ...
+LONGEST_GATHER = timedelta(hours=1)  # ... up to this ...
+GATHERED = timedelta(hours=6)  # ... while the last ones are not older than this
 SUMMARY_UNTIL = timedelta(hours=12)  # a summary later than this waits for the next day
+STATE_KEPT = 30 * 86_400.0  # seconds; a channel may have nothing to tell for long, and is not well for that
 
 
 def channel_key(name: str) -> str:
-    """Memory key: why a channel fails ("service:code"), "" when its last letter arrived."""
+    """Memory key: why a channel fails ("service:code"), "" when its last letter arrived.
+
+    With `UNSURE` in front: the last letter was sent, and its answer was lost.
+    """
     return f"notices:channel:{name}"
+
+
+UNSURE = "?"
 
 
 class NoticeKind(StrEnum):
@@ -56,6 +69,10 @@ RED = frozenset(
 )
 
 
+# Seen, not decided by anybody: such a cause may come and go by itself.
+_RESTLESS = frozenset({NoticeKind.CONSENT, NoticeKind.SYNCRO, NoticeKind.SIGN_IN, NoticeKind.STALE})
+
+
 class PersonalData(StrEnum):
     NONE = "none"
     NAMES = "names"  # of people whose changes are held
@@ -81,9 +98,10 @@ class NoticePolicy:
 class Sight:
     """What is to be judged, as the stores have it at `now`.
 
-    `stopped`: why nothing can be written anywhere, "" when all is well, None when nobody can tell. `letters`: failed
-    changes that are open. `conflicts`: customer id -> users that wait for a choice. `watching_since`: when we began to
-    look; what stood still before is given time to catch up. `own_cron`: customer id -> its own line for full syncs.
+    `stopped`: why nothing can be written anywhere, "" when all is well, None when nobody can tell. `failed`: failed
+    changes that are open, counted. `conflicts`: customer id -> users that wait for a choice. `watching_since`: when we
+    began to look; what stood still before is given time to catch up. `own_cron`: customer id -> its own line for full
+    syncs. `stopped_since`: when it was first seen so, by whoever looks.
     """
 
     now: datetime
@@ -93,24 +111,36 @@ class Sight:
     states: Mapping[str, SubscriptionState] = field(default_factory=dict)
     polls: Mapping[str, Poll] = field(default_factory=dict)
     conflicts: Mapping[int, int] = field(default_factory=dict)
-    letters: Sequence[DeadLetter] = ()
+    failed: Sequence[LetterCount] = ()
     last_full: Mapping[int, LastFull] = field(default_factory=dict)
     own_cron: Mapping[int, str] = field(default_factory=dict)
     stopped: str | None = ""
+    stopped_since: datetime | None = None
     credential: CredentialInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something that stands and that a person should know. `sentence`: what it is, and who does what next."""
+    """Something that stands and that a person should know. `sentence`: what it is, and who does what next.
+
+    `with_people`: the same with the names that today's policy lets a message have, "" where there are none. It is sent
+    and kept nowhere, so that a policy that changes changes every message from then on.
+    """
 
     key: str
     kind: NoticeKind
     customer_id: int | None
     sentence: str
+    with_people: str = ""
 
-    def notice(self, at: datetime) -> Notice:
-        return Notice(self.key, self.kind.value, self.customer_id, self.sentence, at)
+    def notice(self, at: datetime, meant_for: Sequence[str] = ()) -> Notice:
+        return Notice(
+            self.key, self.kind.value, self.customer_id, self.sentence, at, meant_for=tuple(sorted(set(meant_for)))
+        )
+
+    @property
+    def said(self) -> str:
+        return self.with_people or self.sentence
 
 
 def for_people(notices: Sequence[Notice]) -> Sequence[Notice]:
@@ -120,6 +150,38 @@ def for_people(notices: Sequence[Notice]) -> Sequence[Notice]:
 
 def is_red(notice: Notice) -> bool:
     return notice.kind in RED
+
+
+# --- which channel tells what --------------------------------------------------------------------------------
+
+
+def has_heard(notice: Notice, channel: str) -> bool:
+    """Of releases before revision 0005 no channel is known: what they told, they told over all."""
+    return channel in notice.told_over or (notice.told_at is not None and not notice.told_over)
+
+
+def is_due(notice: Notice, channel: str, now: datetime) -> bool:
+    """Is it this channel's turn? While nobody was told, everybody's; then for a day that of those that failed.
+
+    A channel that was set later is not flooded with what others told before.
+    """
+    if has_heard(notice, channel):
+        return False
+    if notice.told_at is None:
+        return True
+    return channel in notice.meant_for and now - notice.told_at < TELLS_ON
+
+
+def is_ripe(notice: Notice, standing: Sequence[Notice], now: datetime) -> bool:
+    """What is new waits while others of its kind were told just now: 140 customers are a few messages, not 140."""
+    same = (each.told_at for each in standing if each.kind == notice.kind)
+    told = sorted({at for at in same if at is not None and now - at < GATHERED})
+    if notice.told_at is not None or not told:
+        return True
+    return now - told[-1] >= min(GATHER * 2.0 ** (len(told) - 1), LONGEST_GATHER)
+
+
+# --- new and over --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,24 +200,31 @@ def compare(
     now: datetime,
     *,
     keep_untold: bool,
+    openings: Mapping[str, int] | None = None,
 ) -> Difference:
-    """`absent`: key -> since when its cause was not seen, as the last comparison gave it.
+    """`absent`: key -> since when its cause was not seen, as the last comparison gave it. `openings`: how often it
+    began in the last day.
 
-    A notice is over when its cause was away for 5 minutes. One that nobody could be told of yet stays for a day
-    (`keep_untold`): a channel that fails must not swallow it.
+    A notice is over when its cause was away for 5 minutes, and for longer the more often it comes and goes. One that
+    nobody could be told of yet stays for a day (`keep_untold`): a channel that fails must not swallow it.
     """
+    times = openings or {}
     seen, known = {cause.key for cause in causes}, {notice.key for notice in standing}
     away = {n.key: absent.get(n.key, now) for n in for_people(standing) if n.key not in seen}
     over = [
         notice
         for notice in standing
-        if notice.key in away and now - away[notice.key] >= _patience(notice, keep_untold=keep_untold)
+        if notice.key in away
+        and now - away[notice.key] >= _patience(notice, times.get(notice.key, 1), keep_untold=keep_untold)
     ]
     return Difference([cause for cause in causes if cause.key not in known], over, away)
 
 
-def _patience(notice: Notice, *, keep_untold: bool) -> timedelta:
-    return LONGEST_UNTOLD if keep_untold and notice.told_at is None else SETTLED
+def _patience(notice: Notice, times: int, *, keep_untold: bool) -> timedelta:
+    if keep_untold and notice.told_at is None:
+        return LONGEST_UNTOLD
+    again = min(times - 1, 10) if notice.kind in _RESTLESS else 0
+    return min(SETTLED * 4.0 ** max(again, 0), LONGEST_CALM)
 
 
 def summary_day(now: datetime, policy: NoticePolicy) -> date | None:

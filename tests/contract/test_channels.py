@@ -45,6 +45,10 @@ class Harness(Protocol):
 
     def fall_silent(self) -> None: ...
 
+    def lose_the_answer(self) -> None:
+        """Take the next letter, and break the connection instead of saying so."""
+        ...
+
 
 class SmtpHarness:
     def __init__(self, sink: SmtpSink) -> None:
@@ -71,19 +75,24 @@ class SmtpHarness:
     def fall_silent(self) -> None:
         self._sink.silent_at = "DATA"
 
+    def lose_the_answer(self) -> None:
+        self._sink.hangs_up_at_end = True
+
 
 class TeamsHarness:
     def __init__(self) -> None:
-        self.status, self.is_silent = 202, False
+        self.status, self.is_silent, self.breaks = 202, False, False
         self.stub = Stub()
 
     def connect(self, stub: Stub, http: HttpClient) -> None:
         self.stub = stub
         self.channel = TeamsChannel(http, f"{stub.base_url}/workflows/1/invoke?sig={SECRET}", total=BOUND)
 
-    async def answer(self, _: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         if self.is_silent:
             await asyncio.sleep(2 * BOUND)
+        if self.breaks and request.transport is not None:
+            request.transport.abort()
         return web.Response(status=self.status, text=f"no, {SECRET}")
 
     def texts(self) -> list[str]:
@@ -96,6 +105,9 @@ class TeamsHarness:
 
     def fall_silent(self) -> None:
         self.is_silent = True
+
+    def lose_the_answer(self) -> None:
+        self.breaks = True
 
 
 def _runs(body: object) -> list[str]:
@@ -120,6 +132,9 @@ class TicketHarness:
 
     def fall_silent(self) -> None:
         self._arm("slow", seconds=2 * BOUND)
+
+    def lose_the_answer(self) -> None:
+        self._arm("reset", position="after")
 
     def _arm(self, kind: str, **more: object) -> None:
         self._syncro.faults.arm(read_fault({"kind": kind, "path": "/api/v1/tickets", "times": 99, **more}))
@@ -166,6 +181,13 @@ async def test_raise_transient_or_permanent_nothing_else(harness: Harness, for_g
     failure = await _failure(harness)
     assert type(failure) in ((Permanent,) if for_good else (Transient, Ambiguous))
     assert harness.texts() == []
+    assert f"{failure.service}:{failure.code}" in TABLE
+
+
+async def test_raise_ambiguous_when_the_whole_letter_went_out_and_no_answer_came_back(harness: Harness) -> None:
+    harness.lose_the_answer()
+    failure = await _failure(harness)
+    assert type(failure) is Ambiguous
     assert f"{failure.service}:{failure.code}" in TABLE
 
 

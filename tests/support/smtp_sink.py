@@ -21,12 +21,18 @@ import trustme
 
 @dataclass
 class SmtpSink:
-    """`answers`: verb -> the line said instead of the usual one. `silent_at`: the verb after which nothing is said."""
+    """`answers`: verb -> the line said instead of the usual one. `silent_at`: the verb after which nothing is said,
+    "." for the end of the text. `hangs_up_at_end`: instead of saying that the text was taken. `waits_at`: "greeting" or
+    a verb at which the sink waits until `goes_on`. `hung_up`: a client has gone."""
 
     offers_starttls: bool = True
     users: dict[str, str] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     silent_at: str = ""
+    hangs_up_at_end: bool = False
+    waits_at: str = ""
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
     ca_file: Path = Path()
     mails: list[EmailMessage] = field(default_factory=list)
@@ -38,6 +44,7 @@ class SmtpSink:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             await _Talk(self, reader, writer).run()
+        self.hung_up.set()
         writer.close()
 
 
@@ -47,18 +54,24 @@ class _Talk:
         self._sender, self._recipients = "", list[str]()
 
     async def run(self) -> None:
+        await self._wait_at("greeting")
         await self._say("220 sink")
         while line := (await self._reader.readline()).decode().strip():
             verb, _, rest = line.partition(" ")
             verb = verb.upper()
             if self._writer.get_extra_info("ssl_object") is None:
                 self._sink.in_the_clear.append(verb)
+            await self._wait_at(verb)
             if verb == self._sink.silent_at:
                 await asyncio.Event().wait()
             if verb in self._sink.answers:
                 await self._say(self._sink.answers[verb])
             elif not await self._do(verb, rest):
                 return
+
+    async def _wait_at(self, step: str) -> None:
+        if step == self._sink.waits_at:
+            await self._sink.goes_on.wait()
 
     async def _do(self, verb: str, rest: str) -> bool:
         match verb:
@@ -109,6 +122,10 @@ class _Talk:
     async def _take(self) -> None:
         await self._say("354 go on")
         body = await self._reader.readuntil(b"\r\n.\r\n")
+        if self._sink.hangs_up_at_end:
+            raise ConnectionError
+        if self._sink.silent_at == ".":
+            await asyncio.Event().wait()
         if "." in self._sink.answers:
             await self._say(self._sink.answers["."])
             return

@@ -20,5 +20,6 @@ def _finding(state: ChannelState) -> Finding:
     name = _NAMES.get(state.name, state.name)
     if not state.code:
         return Finding(Level.GREEN, Organ.CHANNELS, f"Notices go out by {name}; no failure is known.")
-    what = f"Notices by {name} do not arrive. {state.what}"
+    fares = "may not have arrived" if state.is_unsure else "do not arrive"
+    what = f"Notices by {name} {fares}. {state.what}"
     return Finding(Level.YELLOW, Organ.CHANNELS, what, state.who_does_what, details={"code": state.code})

@@ -1,7 +1,8 @@
 """Notices by mail, over any SMTP server: one connection per letter, in a thread, bounded as a whole.
 
 Encryption is what the settings say and never less: a server without STARTTLS is an error, not a reason to go on in the
-clear. A server's own texts are not passed on, they may quote addresses. Satisfies `shared.ports.Channel`.
+clear. A server's own texts are not passed on, they may quote addresses. Once the whole text is out, a lost answer is
+Ambiguous: the server may have taken it (RFC 5321, 4.2.5). Satisfies `shared.ports.Channel`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from email.policy import SMTP as WIRE
 from email.utils import format_datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from shared.domain.errors import Permanent, SyncError, Transient
+from shared.domain.errors import Ambiguous, Permanent, SyncError, Transient
 from shared.domain.notice_letters import NoticeLetter, Purpose
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 SERVICE = "smtp"
 STEP_SECONDS = 15.0  # longest wait for one answer of the server
@@ -67,9 +72,13 @@ class SmtpChannel:
             async with asyncio.timeout(self._total):
                 await asyncio.to_thread(session.send, _message(letter, self._server))
         except TimeoutError:
-            raise Transient(SERVICE, "timed_out", "the mail server did not answer in time") from None
+            late = Transient(SERVICE, "timed_out", "the mail server did not answer in time")
+            raise _unsure(late) if session.is_out else late from None
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise _family(error) from None  # the cause's text may quote addresses
+            failure = _family(error)
+            is_refused = isinstance(error, smtplib.SMTPResponseException)
+            # the cause's text may quote addresses
+            raise _unsure(failure) if session.is_out and not is_refused else failure from None
         finally:
             session.cut()  # a thread cannot be cancelled, but its socket can be taken away
 
@@ -78,19 +87,45 @@ class SmtpChannel:
         return self._server.recipients
 
 
+class _Client(smtplib.SMTP):
+    """Knows whether the whole text of a mail is out: the one thing that is sent after the server said 354."""
+
+    is_out = False
+    _is_asked = False
+
+    def getreply(self) -> tuple[int, bytes]:
+        code, text = super().getreply()
+        self._is_asked = code == 354
+        return code, text
+
+    def send(self, s: ReadableBuffer | str) -> None:
+        super().send(s)
+        self.is_out = self.is_out or self._is_asked
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    """The same over a connection that is encrypted from its first byte."""
+
+
 class _Session:
     """One conversation with the server, in a thread of its own."""
 
     def __init__(self, server: MailServer, step: float) -> None:
         self._server = server
         self._step = step
-        self._client: smtplib.SMTP | None = None
+        self._client: _Client | None = None
         self._is_cut = False
+
+    @property
+    def is_out(self) -> bool:
+        return self._client is not None and self._client.is_out
 
     def send(self, message: EmailMessage) -> None:
         server = self._server
         client = self._client = self._open()
         try:
+            if self._is_cut:  # while it connected: there was no socket to take away, and the letter is given up
+                raise TimeoutError
             if server.encryption is Encryption.STARTTLS:
                 client.starttls(context=self._context())
             if server.user:
@@ -103,20 +138,22 @@ class _Session:
             raise
         _part(client)
 
-    def _open(self) -> smtplib.SMTP:
+    def _open(self) -> _Client:
         server = self._server
         # Left to itself smtplib asks the name service for our own name, which may take longer than all the rest.
         ours = server.sender.rpartition("@")[2] or "localhost"
         if server.encryption is Encryption.TLS:
-            return smtplib.SMTP_SSL(
+            return _TlsClient(
                 server.host, server.port, local_hostname=ours, timeout=self._step, context=self._context()
             )
-        return smtplib.SMTP(server.host, server.port, local_hostname=ours, timeout=self._step)
+        return _Client(server.host, server.port, local_hostname=ours, timeout=self._step)
 
     def _context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=None if self._server.ca_file is None else str(self._server.ca_file))
 
     def cut(self) -> None:
+        """Of two threads one sees what the other did: the flag is set before the client is looked for."""
+        self._is_cut = True
         sock = self._client.sock if self._client is not None else None
         if sock is not None:
             try:
@@ -180,6 +217,10 @@ def _without_status(error: Exception) -> SyncError:
             return Transient(SERVICE, "unreachable", "no connection to the mail server")
         case _:
             return Permanent(SERVICE, "not_a_mail", "the letter cannot be written as a mail")
+
+
+def _unsure(failure: SyncError) -> Ambiguous:
+    return Ambiguous(SERVICE, failure.code, failure.detail)
 
 
 def _is_final(code: int) -> bool:

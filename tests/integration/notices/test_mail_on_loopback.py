@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.adapters.notices.smtp import Encryption, MailServer, SmtpChannel
 from shared.domain.cures import TABLE
 from shared.domain.desk import Notice
-from shared.domain.errors import Permanent, SyncError, Transient
+from shared.domain.errors import Ambiguous, Permanent, SyncError, Transient
 from shared.domain.notice_letters import NoticeLetter, causes_letter
 from tests.support.clock import START
 from tests.support.processes import free_port
@@ -115,6 +117,41 @@ async def test_what_a_refusal_means(tmp_path: Path, verb: str, line: str, family
         failure = await refusal(channel(sink))
         assert (type(failure), failure.code) == (family, code)
         assert "not you" not in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("facts", "family", "code"),
+    [
+        ({"silent_at": "MAIL"}, Transient, "timed_out"),
+        ({"silent_at": "DATA"}, Transient, "timed_out"),
+        ({"silent_at": "."}, Ambiguous, "timed_out"),
+        ({"hangs_up_at_end": True}, Ambiguous, "connection_lost"),
+        ({"answers": {".": "451 4.3.0 later"}}, Transient, "refused"),  # an answer leaves no doubt
+        ({"answers": {".": "421 4.3.2 closing"}}, Transient, "refused"),
+        ({"answers": {".": "554 5.6.0 no"}}, Permanent, "refused"),
+    ],
+)
+@pytest.mark.parametrize("encryption", [Encryption.STARTTLS, Encryption.TLS])
+async def test_only_when_the_whole_text_is_out_a_lost_answer_leaves_a_doubt(
+    tmp_path: Path, encryption: Encryption, facts: dict[str, Any], family: type[SyncError], code: str
+) -> None:
+    async with smtp_sink(tmp_path, implicit_tls=encryption is Encryption.TLS, **facts) as sink:
+        server = MailServer("localhost", sink.port, encryption, "sync@msp.example", TO, ca_file=sink.ca_file)
+        failure = await refusal(SmtpChannel(server, total=1.0))
+        assert (type(failure), failure.code) == (family, code)
+
+
+@pytest.mark.parametrize("waits_at", ["greeting", "MAIL"])
+async def test_a_letter_that_was_given_up_is_never_sent(tmp_path: Path, waits_at: str) -> None:
+    """A thread cannot be cancelled: it finds out that it was cut, while it connected or at its socket."""
+    answered = asyncio.Event()
+    async with smtp_sink(tmp_path, offers_starttls=False, waits_at=waits_at, goes_on=answered) as sink:
+        server = MailServer("localhost", sink.port, Encryption.NONE, "sync@msp.example", TO)
+        failure = await refusal(SmtpChannel(server, total=0.2))
+        assert (type(failure), failure.code) == (Transient, "timed_out")
+        answered.set()
+        await sink.hung_up.wait()
+        assert sink.mails == []
 
 
 async def test_who_is_taken_gets_it_once_though_another_is_refused(tmp_path: Path) -> None:

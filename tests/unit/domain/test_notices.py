@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,12 +15,21 @@ from hypothesis import strategies as st
 
 from shared.domain.credential import CredentialInfo, CredentialKind
 from shared.domain.cures import TABLE, Action
-from shared.domain.desk import Notice
-from shared.domain.messages import Lane
+from shared.domain.desk import LetterCount, Notice
 from shared.domain.notice_causes import causes
-from shared.domain.notice_letters import MOST, causes_letter, clean, over_letter, summary_letter
-from shared.domain.notices import Cause, NoticePolicy, PersonalData, Sight, compare, summary_day
-from shared.domain.records import Connection, ConnectionStatus, DeadLetter, HeldRow, Hold, LastFull
+from shared.domain.notice_letters import MOST, causes_letter, clean, over_for_good, over_letter, summary_letter
+from shared.domain.notices import (
+    Cause,
+    NoticePolicy,
+    PersonalData,
+    Sight,
+    compare,
+    has_heard,
+    is_due,
+    is_ripe,
+    summary_day,
+)
+from shared.domain.records import Connection, ConnectionStatus, HeldRow, Hold, LastFull
 from shared.domain.watching import Poll, SubscriptionState
 from tests.support.clock import START
 
@@ -39,8 +49,8 @@ def a_hold(number: int = 7, held_at: datetime = START, **more: Any) -> Hold:
     return Hold(number, "c0de", "run", {"clears": (12, 3)}, detail="", held_at=held_at, **{**facts, **more})
 
 
-def a_letter(number: int, error_class: str = "rejected", tenant_id: str = "t7") -> DeadLetter:
-    return DeadLetter(f"l{number}", b"", Lane.LIVE, tenant_id, ("u1",), error_class, "", 15, START, START, "open")
+def failed(letters: int, error_class: str = "odd_shape", tenant_id: str = "t7", service: str = "") -> LetterCount:
+    return LetterCount(error_class, tenant_id, letters, service)
 
 
 def sight(*connections: Connection, **facts: Any) -> Sight:
@@ -79,19 +89,35 @@ def test_held_changes_say_what_and_which_command() -> None:
         "Contoso (7): waiting for approval: 12 contacts with cleared values or deleted users. "
         "Look at it, then approve or reject it: entra-syncro runs show c0de"
     )
+    one = the(sight(tied(), holds=[replace(a_hold(), brakes={"creations": (1, 0)})]))
+    assert "approval: 1 new contact. Look" in one.sentence
 
 
 def test_held_changes_name_nobody_unless_the_policy_does() -> None:
     named = replace(POLICY, personal_data=PersonalData.NAMES)
-    assert "Person" not in the(sight(tied(), holds=[a_hold()])).sentence
-    said = the(sight(tied(), holds=[a_hold()]), named).sentence
-    assert "Person 0, Person 1, Person 2, Person 3, Person 4 and 2 more." in said
+    assert "Person" not in the(sight(tied(), holds=[a_hold()])).said
+    old = a_hold(held_at=START - 2 * DAY)
+    for cause in causes(sight(tied(), holds=[old]), named):
+        assert (
+            ": 12 contacts with cleared values or deleted users. Person 0, Person 1, Person 2, Person 3" in cause.said
+        )
+        assert "Person 4 and 2 more. Look at it, then approve" in cause.said
+        assert "Person" not in cause.notice(START).sentence, "what is kept names nobody, whatever the policy is today"
 
 
 def test_changes_that_nobody_decides_about_are_told_again_in_red() -> None:
     old = a_hold(held_at=START - 24 * HOUR)
     assert keys(sight(tied(), holds=[a_hold(held_at=START - 23 * HOUR)])) == ["held:7"]
     assert keys(sight(tied(), holds=[old])) == ["held:7", "still-held:7"]
+
+
+def test_changes_that_are_held_anew_wait_since_people_were_told_of_the_first() -> None:
+    """A hold whose rows change every night gets a new code and a new beginning each time."""
+    told = Notice("held:7", "held", 7, "", START - 25 * HOUR)
+    seen = sight(tied(), holds=[a_hold(held_at=START - HOUR)])
+    assert keys(seen, standing=[told]) == ["held:7", "still-held:7"]
+    assert keys(seen, standing=[replace(told, key="held:8", customer_id=8)]) == ["held:7"]
+    assert "Since 2026-11-23 08:00 UTC nobody has decided." in causes(seen, POLICY, [told])[1].sentence
 
 
 def test_an_expired_code_is_not_offered() -> None:
@@ -106,8 +132,20 @@ def test_a_token_that_syncro_refuses(stopped: str) -> None:
 
 
 @pytest.mark.parametrize("stopped", ["", "too_many", "unwell"])
-def test_what_passes_by_itself_is_not_told(stopped: str) -> None:
-    assert keys(sight(tied(), stopped=stopped)) == []
+def test_what_passes_by_itself_is_not_told_before_it_lasts(stopped: str) -> None:
+    for since, told in ((None, False), (START - HOUR + MINUTE, False), (START - HOUR, bool(stopped))):
+        found = causes(sight(tied(), stopped=stopped, stopped_since=since), POLICY)
+        assert [cause.key for cause in found] == ([f"syncro:{stopped}"] if told else [])
+        assert all("since 2026-11-24 08:00 UTC." in cause.sentence for cause in found)
+
+
+def test_users_that_wait_for_a_choice_are_told_at_growing_numbers_too() -> None:
+    standing = [Notice(key, "conflicts", 7, "", START) for key in ("conflicts:7", "conflicts:7:10")]
+    for count, fresh, known in ((1, 1, 1), (6, 1, 2), (9, 1, 2), (10, 2, 2), (5, 1, 1), (250, 3, 3)):
+        seen = sight(tied(), conflicts={7: count})
+        assert (len(keys(seen)), len(keys(seen, standing=standing))) == (fresh, known), count
+    grown = [cause.notice(START) for cause in causes(sight(tied(), conflicts={7: 12}), POLICY)]
+    assert len(causes_letter(grown, START).lines) == 1
 
 
 def test_while_nobody_can_tell_a_refused_token_stays_refused() -> None:
@@ -226,6 +264,23 @@ def test_what_is_told_already_is_not_told_again_as_behind() -> None:
     assert keys(sight(tied(), polls={}, last_full={}, stopped="token")) == ["syncro:token"]
 
 
+def test_what_was_told_as_behind_is_over_only_when_it_is_up_to_date() -> None:
+    told = [Notice("stale:7", "stale", 7, "As it was told.", START - DAY)]
+    lost = {"t7": SubscriptionState("t7", None, None, "graph:forbidden", START)}
+    late = {"polls": {"t7": Poll("t7", "link", START - 9 * HOUR, 300.0)}}
+    for facts in (
+        {**late, "states": lost},
+        {"states": lost},  # asked, and refused: nothing was brought up to date by that
+        {**late, "stopped": "token"},
+        {**late, "watching_since": START},  # nobody looked for a while
+        {"last_full": done(40 * HOUR), "watching_since": START},
+    ):
+        assert "stale:7" in keys(sight(tied(), **facts), standing=told), facts
+    assert keys(sight(tied(), watching_since=START), standing=told) == []
+    gone = tied(status=ConnectionStatus.PAUSED)
+    assert keys(sight(gone, stopped="token", **late), standing=told) == ["syncro:token"]
+
+
 # --- failed changes, credential -------------------------------------------------------------------------------
 
 
@@ -234,22 +289,33 @@ def test_what_is_told_already_is_not_told_again_as_behind() -> None:
     [(0, []), (1, ["1"]), (9, ["1"]), (10, ["1", "10"]), (250, ["1", "10", "100"]), (1000, ["1", "10", "100", "1000"])],
 )
 def test_failed_changes_are_told_at_growing_numbers(count: int, expected: list[str]) -> None:
-    seen = sight(tied(), letters=[a_letter(n) for n in range(count)])
-    assert keys(seen) == [f"failed:rejected:{number}" for number in expected]
+    seen = sight(tied(), failed=[failed(count)] if count else [])
+    assert keys(seen) == [f"failed:odd_shape:{number}" for number in expected]
 
 
 def test_failed_changes_are_told_by_cause() -> None:
-    seen = sight(tied(), tied(8), letters=[a_letter(1), a_letter(2, "invalid_email", "t8"), a_letter(3, "rejected")])
-    first, second = causes(seen, POLICY)
-    assert first.sentence.startswith("1 change of C8 (8) failed for good: invalid email.")
-    assert second.sentence.startswith("2 changes of Contoso (7) failed for good: rejected.")
+    """Of one code, the service that refused it tells two causes apart."""
+    counts = [
+        failed(1, tenant_id="t8"),
+        failed(1),
+        failed(3, "rejected", "t8", "syncro"),
+        failed(1, "rejected", "", "graph"),
+    ]
+    ours, graph, syncro = causes(sight(tied(), tied(8), failed=counts), POLICY)
+    assert ours.sentence.startswith("2 changes of Contoso (7), C8 (8) failed for good: odd shape. Look,")
+    assert graph.sentence.startswith("1 change failed for good: ")
+    assert syncro.sentence.startswith(f"3 changes of C8 (8) failed for good: {TABLE['syncro:rejected'].what}")
+    assert [ours.key, graph.key, syncro.key] == [
+        "failed:odd_shape:1", "failed:graph:rejected:1", "failed:syncro:rejected:1",
+    ]  # fmt: skip
+    assert len(causes_letter([c.notice(START) for c in (ours, graph, syncro)], START).lines) == 3
 
 
 def test_a_number_is_over_when_half_of_it_is_gone() -> None:
-    standing = [Notice(f"failed:rejected:{n}", "failed", None, "", START) for n in (1, 10)]
+    standing = [Notice(f"failed:odd_shape:{n}", "failed", None, "", START) for n in (1, 10)]
     for count, expected in ((9, ["1", "10"]), (6, ["1", "10"]), (5, ["1"]), (0, [])):
-        seen = sight(tied(), letters=[a_letter(n) for n in range(count)])
-        assert keys(seen, standing=standing) == [f"failed:rejected:{number}" for number in expected]
+        seen = sight(tied(), failed=[failed(count)] if count else [])
+        assert keys(seen, standing=standing) == [f"failed:odd_shape:{number}" for number in expected]
 
 
 @pytest.mark.parametrize(
@@ -308,6 +374,68 @@ def test_a_cause_that_blinks_begins_its_absence_anew() -> None:
 def test_what_nobody_was_told_of_stays_for_a_day(keep: bool, after: timedelta, is_over: bool) -> None:
     untold = notice(told=False)
     assert bool(compare([], [untold], {"held:7": START}, START + after, keep_untold=keep).over) is is_over
+
+
+@pytest.mark.parametrize(
+    ("key", "times", "minutes"),
+    [
+        ("stale:7", 1, 5),
+        ("stale:7", 2, 20),
+        ("consent:t", 3, 80),
+        ("syncro:token", 4, 120),
+        ("sign-in:x", 99, 120),
+        ("held:7", 9, 5),
+        ("failed:x:1", 9, 5),
+        ("conflicts:7", 9, 5),
+    ],
+)
+def test_what_comes_and_goes_by_itself_must_be_calm_for_longer(key: str, times: int, minutes: int) -> None:
+    """What a person ends is over at once, however often it begins: the next one is news."""
+
+    def over(after: timedelta) -> bool:
+        found = compare([], [notice(key)], {key: START}, START + after, keep_untold=True, openings={key: times})
+        return bool(found.over)
+
+    assert (over((minutes - 1) * MINUTE), over(minutes * MINUTE)) == (False, True)
+
+
+# --- which channel tells what ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told_over", "told_at", "meant_for", "after", "due"),
+    [
+        ((), None, ("teams",), HOUR, True),
+        ((), None, (), 9 * DAY, True),  # nobody was told: whoever can, whenever it was set
+        (("teams",), START, ("smtp", "teams"), HOUR, True),  # it failed when the other one told
+        (("teams",), START, ("smtp", "teams"), DAY, False),  # ... a day ago
+        (("teams",), START, ("teams",), MINUTE, False),  # set later: no flood
+        (("smtp",), START, ("smtp",), MINUTE, False),
+        ((), START, (), MINUTE, False),  # of an older release: told over all
+    ],
+)
+def test_which_notices_a_channel_has_to_tell(
+    told_over: tuple[str, ...], told_at: datetime | None, meant_for: tuple[str, ...], after: timedelta, due: bool
+) -> None:
+    stands = Notice("held:7", "held", 7, "", START, told_at, told_over=told_over, meant_for=meant_for)
+    assert is_due(stands, "smtp", START + after) is due
+    assert has_heard(stands, "smtp") is ("smtp" in told_over or (told_at is not None and not told_over))
+
+
+def test_many_of_a_kind_are_gathered_ever_longer() -> None:
+    """One customer after the other loses its consent, every minute for half a day."""
+    standing: list[Notice] = []
+    letters: list[int] = []
+    for minute in range(720):
+        now = START + minute * MINUTE
+        standing.append(Notice(f"consent:{minute}", "consent", minute, "", now))
+        ripe = [each for each in standing if each.told_at is None and is_ripe(each, standing, now)]
+        standing = [replace(each, told_at=now) if each in ripe else each for each in standing]
+        letters += [minute] if ripe else []
+    assert letters[:5] == [0, 5, 15, 35, 75]
+    assert {b - a for a, b in pairwise(letters[4:])} == {60}
+    other = Notice("held:7", "held", 7, "", now)
+    assert is_ripe(other, standing, now), "another kind waits for nobody"
 
 
 def test_the_days_summary_is_never_over_by_itself() -> None:
@@ -376,7 +504,7 @@ def test_every_day_of_a_year_has_its_own_summary(hours: int, hour: int, minute: 
 
 
 def test_the_summary_says_what_waits_then_how_everything_stands() -> None:
-    seen = sight(tied(), tied(8), tied(9, ConnectionStatus.PAUSED), letters=[a_letter(1)], conflicts={7: 2})
+    seen = sight(tied(), tied(8), tied(9, ConnectionStatus.PAUSED), failed=[failed(1)], conflicts={7: 2})
     said = summary_letter(date(2026, 11, 24), seen, [notice(), notice("stale:8"), notice("summary:2026-11-24")])
     assert said.subject == "entra-syncro: 2026-11-24: 2 things wait for a person"
     assert said.lines == ("Sentence of stale:8.", "Sentence of held:7.")
@@ -394,7 +522,7 @@ def test_the_summary_of_a_quiet_day() -> None:
 
 
 def test_of_numbers_that_grow_the_largest_is_written() -> None:
-    grown = [Notice(f"failed:rejected:{n}", "failed", None, f"{n} changes.", START) for n in (1, 100, 10)]
+    grown = [Notice(f"failed:odd_shape:{n}", "failed", None, f"{n} changes.", START) for n in (1, 100, 10)]
     assert causes_letter(grown, START).lines == ("100 changes.",)
 
 
@@ -408,6 +536,34 @@ def test_what_is_over_asks_nobody_to_do_anything() -> None:
     said = over_letter([notice()], START)
     assert said.subject == "entra-syncro: Over: changes wait for approval"
     assert said.closing.startswith("Nobody has to do anything")
+
+
+def test_a_replay_that_began_proves_nothing() -> None:
+    """Letters that are tried again are no longer open, and may fail again."""
+    said = over_letter([notice("failed:x:1")], START)
+    assert said.lines == ("Tried again or discarded: Sentence of failed:x:1.",)
+    assert said.subject == "entra-syncro: No longer open: failed changes"
+    assert said.closing.startswith("Failed changes that fail again are told again")
+    assert over_letter([notice(), notice("failed:x:1")], START).subject.startswith("entra-syncro: No longer open: ")
+
+
+@pytest.mark.parametrize(
+    ("over", "standing", "is_over"),
+    [
+        ("conflicts:7:10", "conflicts:7", False),
+        ("conflicts:7:10", "held:7", True),
+        ("failed:odd_shape:100", "failed:odd_shape:10", False),
+        ("failed:odd_shape:100", "failed:graph:odd_shape:1", True),
+        ("still-held:7", "held:7", False),
+        ("credential-ends", "credential", False),
+        ("syncro:unwell", "syncro:token", False),
+        ("sign-in:login:secret_wrong", "sign-in:login:secret_ended", False),
+        ("consent:t7", "consent:t8", True),
+        ("stale:7", "consent:t7", True),
+    ],
+)
+def test_what_a_graver_or_lesser_notice_still_says_is_not_over(over: str, standing: str, is_over: bool) -> None:
+    assert bool(over_for_good([notice(over)], [notice(standing)])) is is_over
 
 
 def test_a_letter_has_an_end() -> None:

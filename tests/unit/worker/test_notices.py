@@ -11,19 +11,30 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
+from shared.domain.changes import Conflict, ConflictReason
 from shared.domain.credential import CredentialInfo, CredentialKind
 from shared.domain.desk import Notice
-from shared.domain.errors import Permanent, Transient
+from shared.domain.errors import Ambiguous, Permanent, Transient
 from shared.domain.messages import Reason
 from shared.domain.notice_letters import Purpose
-from shared.domain.notices import NoticePolicy, channel_key
-from shared.domain.records import STOPPED_KEY, Connection, ConnectionStatus, Hold, HoldState, Run, RunState
+from shared.domain.notices import NoticePolicy, PersonalData, channel_key
+from shared.domain.records import (
+    STOPPED_KEY,
+    Connection,
+    ConnectionStatus,
+    HeldRow,
+    Hold,
+    HoldState,
+    Run,
+    RunState,
+)
 from shared.domain.watching import Poll
 from shared.runtime.metrics import Metrics
 from tests.support.fake_channel import FakeChannel
 from tests.support.fake_desk import FakeNotices
-from tests.support.fake_state import FakeLeases
+from tests.support.fake_state import FakeLeases, FakeMemory
 from tests.support.fakes import World, worker_ports
 from tests.support.virtual_time import run_virtual
 from worker.counting import counting_letters
@@ -164,6 +175,24 @@ def test_a_token_that_is_refused_for_a_moment_only_is_told_and_blinks_once() -> 
     run_virtual(main())
 
 
+def test_a_syncro_that_is_unwell_for_an_hour_is_told() -> None:
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        async with running(world, board(world, channel)):
+            for _ in range(5):  # an outage, with a good moment after 50 minutes
+                await world.memory.remember(STOPPED_KEY, "unwell", ttl=9 * HOUR)
+                await asyncio.sleep(50 * MINUTE)
+                assert channel.letters == []
+                await world.memory.remember(STOPPED_KEY, "", ttl=HOUR)
+                await asyncio.sleep(2 * MINUTE)
+            await world.memory.remember(STOPPED_KEY, "unwell", ttl=9 * HOUR)
+            await asyncio.sleep(62 * MINUTE)
+            (told,) = channel.letters
+            assert told.lines[0].startswith("Nothing is written for any customer since ")
+
+    run_virtual(main())
+
+
 def test_a_worker_that_was_away_for_a_night_does_not_cry_at_once() -> None:
     async def main() -> None:
         world, channel = a_world(), FakeChannel()
@@ -194,7 +223,7 @@ def test_the_end_of_the_credential_is_told() -> None:
         world, channel = a_world(), FakeChannel()
         world.ledger.connections.held.clear()  # else it would be behind after two weeks that nobody lived through
         ends = CredentialInfo(CredentialKind.SECRET, world.clock.now() + timedelta(days=20))
-        async with running(world, board(world, channel, credential=ends)):
+        async with running(world, board(world, channel, credential=lambda: ends)):
             await asyncio.sleep(HOUR)
             assert "ends in 20 days" in channel.letters[0].lines[0]
             world.clock.ahead += timedelta(days=14)
@@ -203,6 +232,95 @@ def test_the_end_of_the_credential_is_told() -> None:
                 "entra-syncro: the app's credential ends soon",
                 "entra-syncro: the app's credential ends",
             ]
+
+    run_virtual(main())
+
+
+def test_a_syncro_that_is_unwell_for_long_is_told_whatever_is_restarted() -> None:
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        await world.memory.remember(STOPPED_KEY, "unwell", ttl=90 * HOUR)
+        for _ in range(3):
+            async with running(world, board(world, channel)):
+                await asyncio.sleep(50 * MINUTE)
+            world.clock.ahead += timedelta(minutes=2)
+        assert len(channel.of(Purpose.CAUSES)) == 1
+        await world.memory.remember(STOPPED_KEY, "", ttl=90 * HOUR)
+        async with running(world, board(world, channel)):
+            await asyncio.sleep(6 * MINUTE)
+        await world.memory.remember(STOPPED_KEY, "unwell", ttl=90 * HOUR)
+        async with running(world, board(world, channel)):  # the end of the first is remembered too
+            await asyncio.sleep(50 * MINUTE)
+        assert [letter.purpose for letter in channel.letters] == [Purpose.CAUSES, Purpose.OVER]
+
+    run_virtual(main())
+
+
+def test_changes_that_are_held_anew_every_night_are_told_again_and_over_only_when_decided() -> None:
+    """Each night's rows have another code, and begin another hold."""
+
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        async with running(world, board(world, channel)):
+            for night in range(3):
+                await world.ledger.holds.open(replace(a_hold(world), code=f"c{night}", held_at=world.clock.now()))
+                await asyncio.sleep(23 * HOUR)
+            assert [letter.subject for letter in channel.letters] == [
+                "entra-syncro: Contoso (7): changes wait for approval",
+                "entra-syncro: Contoso (7): changes still wait for approval",
+            ]
+            await world.ledger.holds.settle(7, "c2", HoldState.APPROVED, "ada", world.clock.now())
+            await asyncio.sleep(6 * MINUTE)
+            assert len(channel.of(Purpose.OVER)) == 1
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("lost", ["token", "consent"])
+def test_a_customer_that_is_behind_is_not_over_because_the_token_or_consent_is_lost_too(lost: str) -> None:
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        async with running(world, board(world, channel), well=False):
+            await asyncio.sleep(HOUR + 5 * MINUTE)
+            assert list(await standing(world)) == ["stale:7"]
+            if lost == "token":
+                await world.memory.remember(STOPPED_KEY, "token", ttl=9 * HOUR)
+            else:
+                now = world.clock.now()
+                await world.ledger.polls.save(Poll("t7", "link", now, 300.0, code="login:consent_missing", since=now))
+            await asyncio.sleep(10 * MINUTE)
+            assert len(channel.of(Purpose.CAUSES)) == 2
+            assert channel.of(Purpose.OVER) == []
+            assert len(await standing(world)) == 2
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_fewer_users_that_wait_are_not_over(is_told: bool) -> None:
+    """Nor where nobody could be told of the greater number yet."""
+
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        channel.broken = None if is_told else Transient("smtp", "unreachable")
+        waiting = [Conflict(f"u{n}", 7, ConflictReason.SEVERAL_CONTACTS, ()) for n in range(12)]
+        for each in waiting:
+            await world.ledger.conflicts.open(each, world.clock.now())
+        async with running(world, board(world, channel)):
+            await asyncio.sleep(5 * MINUTE)
+            for each in waiting[4:]:
+                await world.ledger.conflicts.close(7, each.user_id)
+            await asyncio.sleep(12 * MINUTE)
+            channel.broken = None
+            await asyncio.sleep(30 * MINUTE)
+            assert channel.of(Purpose.OVER) == []
+            (told,) = channel.letters
+            assert told.lines[0].startswith(f"Contoso (7): {12 if is_told else 4} users wait")
+            world.ledger.conflicts.held.clear()
+            await asyncio.sleep(10 * MINUTE)
+            (over,) = channel.of(Purpose.OVER)
+            assert over.lines[0].startswith("Over: Contoso (7): 4 users wait")
+            assert await standing(world) == {}
 
     run_virtual(main())
 
@@ -219,12 +337,14 @@ def test_a_channel_that_fails_loses_nothing_and_holds_up_no_other(failure: Excep
             await hold(world)
             await asyncio.sleep(5 * HOUR)
             assert (mail.letters, len(teams.letters)) == ([], 1)
-            assert await standing(world) == {"held:7": None}
+            (notice,) = await world.ledger.notices.standing()
+            assert (notice.told_at is not None, notice.told_over) == (True, ("teams",))
             assert (await world.memory.recall(channel_key("smtp")) or "").partition(":")[2]
             mail.broken = None
             await asyncio.sleep(HOUR + 2 * MINUTE)
             assert (len(mail.letters), len(teams.letters)) == (1, 1)
-            assert None not in (await standing(world)).values()
+            (later,) = await world.ledger.notices.standing()
+            assert (later.told_at, later.told_over) == (notice.told_at, ("teams", "smtp"))
             assert await world.memory.recall(channel_key("smtp")) == ""
 
     run_virtual(main())
@@ -239,6 +359,42 @@ def test_waits_grow() -> None:
             assert 5 <= channel.attempts <= 7  # after 1, 2, 4, 8, 16, 32 minutes
             await asyncio.sleep(5 * HOUR)
             assert 3 <= channel.attempts - 6 <= 6  # then every hour
+
+    run_virtual(main())
+
+
+def test_a_channel_that_fails_for_weeks_fails_alone() -> None:
+    """A rest that doubles with each failure is beyond a float at the 1,025th."""
+
+    async def main() -> None:
+        world, mail, teams = a_world(), FakeChannel("smtp", takes=2.0), FakeChannel("teams")
+        teams.broken = Permanent("teams", "gone")
+        service = board(world, mail, teams)
+        for post in service._posts:
+            post._failures = 1024
+        async with running(world, service):
+            await hold(world)
+            await asyncio.sleep(6 * HOUR)
+            assert (len(mail.letters), teams.attempts) == (1, 6)
+            assert [each.told_over for each in await world.ledger.notices.standing()] == [("smtp",)]
+
+    run_virtual(main())
+
+
+def test_a_channel_with_a_fault_of_its_own_ends_no_other() -> None:
+    async def main() -> None:
+        world, mail, teams = a_world(), FakeChannel("smtp", takes=2.0), FakeChannel("teams")
+
+        def count(channel: str, result: str) -> None:
+            if channel == "teams":
+                raise KeyError(result)
+
+        async with running(world, board(world, mail, teams, on_letter=count)):
+            await hold(world)
+            await asyncio.sleep(10 * MINUTE)
+            await approve(world)
+            await asyncio.sleep(10 * MINUTE)
+            assert [letter.purpose for letter in mail.letters] == [Purpose.CAUSES, Purpose.OVER]
 
     run_virtual(main())
 
@@ -261,6 +417,8 @@ def test_a_slow_channel_holds_up_no_other() -> None:
             await hold(world)
             await asyncio.sleep(MINUTE + 5)
             assert (len(slow.letters), len(quick.letters)) == (0, 1)
+            (notice,) = await world.ledger.notices.standing()
+            assert notice.told_over == ("teams",), "a kill from now on makes this one repeat nothing"
 
     run_virtual(main())
 
@@ -275,8 +433,8 @@ def test_what_was_over_before_anybody_could_be_told_is_told_still() -> None:
             await asyncio.sleep(30 * MINUTE)
             channel.broken = None
             await asyncio.sleep(HOUR)
-            assert channel.letters[0].lines[0].startswith("Over meanwhile: Contoso (7)")
-            await asyncio.sleep(HOUR)
+            (said,) = channel.letters  # and not once more that it is over
+            assert said.lines[0].startswith("Over meanwhile: Contoso (7)")
             assert await standing(world) == {}
 
     run_virtual(main())
@@ -311,6 +469,265 @@ def test_letters_are_counted_by_channel_and_result() -> None:
                 return metrics.registry.get_sample_value("entra_syncro_notice_letters_total", labels)
 
             assert (count("failed"), count("sent")) == (1.0, 1.0)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_a_dead_channel_keeps_no_living_one_from_what_is_its_own(forgets: bool) -> None:
+    """Told once by the living one, over by the living one, whatever is restarted and whatever Memory loses."""
+
+    async def main() -> None:
+        world, mail, dead = a_world(), FakeChannel("smtp"), FakeChannel("teams", broken=Permanent("teams", "gone"))
+        for turn in range(4):
+            async with running(world, board(world, mail, dead)):
+                if not turn:
+                    await hold(world)
+                await asyncio.sleep(20 * MINUTE)
+            if forgets:
+                world.memory = FakeMemory(world.clock)
+        assert [letter.purpose for letter in mail.letters] == [Purpose.CAUSES]
+        async with running(world, board(world, mail, dead)):
+            await approve(world)
+            await asyncio.sleep(10 * MINUTE)
+            assert [letter.purpose for letter in mail.letters] == [Purpose.CAUSES, Purpose.OVER]
+            assert await standing(world) == {}
+            dead.broken = None
+            await asyncio.sleep(3 * HOUR)
+            assert dead.letters == [], "it ended before this one could tell anybody that it began"
+
+    run_virtual(main())
+
+
+def test_a_channel_that_failed_for_a_day_lets_it_be() -> None:
+    async def main() -> None:
+        world, mail, teams = a_world(), FakeChannel("smtp"), FakeChannel("teams", broken=Permanent("teams", "gone"))
+        policy = replace(QUIET, still_held_after=timedelta(days=9))
+        async with running(world, board(world, mail, teams, policy=policy)):
+            await hold(world)
+            await asyncio.sleep(25 * HOUR)
+            tried, teams.broken = teams.attempts, None
+            await asyncio.sleep(3 * HOUR)
+            assert (teams.attempts, len(mail.letters)) == (tried, 1)
+
+    run_virtual(main())
+
+
+def test_a_channel_that_is_set_later_hears_what_is_new_alone() -> None:
+    async def main() -> None:
+        world, mail, teams = a_world(), FakeChannel("smtp"), FakeChannel("teams")
+        now = world.clock.now()
+        world.ledger.connections.held[8] = Connection(8, "C8", "t8", ConnectionStatus.APPROVED, now, now)
+        async with running(world, board(world, mail)):
+            await hold(world)
+            await asyncio.sleep(10 * MINUTE)
+        async with running(world, board(world, mail, teams)):
+            await asyncio.sleep(10 * MINUTE)
+            assert teams.letters == []
+            await hold(world, 8)
+            await asyncio.sleep(10 * MINUTE)
+            (said,) = teams.letters
+            assert [line.partition(":")[0] for line in said.lines] == ["C8 (8)"]
+            await approve(world)
+            await asyncio.sleep(10 * MINUTE)
+            assert len(mail.of(Purpose.OVER)) == 1
+            assert teams.of(Purpose.OVER) == [], "whoever reads it there never heard that it began"
+
+    run_virtual(main())
+
+
+def test_the_first_channel_ever_hears_what_stands() -> None:
+    async def main() -> None:
+        world, mail = a_world(), FakeChannel("smtp")
+        async with running(world, board(world)):
+            await hold(world)
+            await asyncio.sleep(3 * MINUTE)
+        async with running(world, board(world, mail)):
+            await asyncio.sleep(3 * MINUTE)
+        assert len(mail.letters) == 1
+
+    run_virtual(main())
+
+
+def test_a_lost_answer_counts_as_sent_and_is_remembered_as_unsure() -> None:
+    async def main() -> None:
+        world, ticket = a_world(), FakeChannel("ticket", broken=Ambiguous("ticket", "timed_out"))
+        metrics = Metrics(CollectorRegistry())
+        with capture_logs() as logs:
+            async with running(world, board(world, ticket, on_letter=counting_letters(metrics.worker))):
+                await hold(world)
+                await asyncio.sleep(6 * HOUR)
+        (notice,) = await world.ledger.notices.standing()
+        assert (ticket.attempts, notice.told_over, notice.unsure_over) == (1, ("ticket",), ("ticket",))
+        assert await world.memory.recall(channel_key("ticket")) == "?ticket:timed_out"
+        assert [each["channel"] for each in logs if each["event"] == "notice_answer_lost"] == ["ticket"]
+        labels = {"channel": "ticket", "result": "unsure"}
+        assert metrics.registry.get_sample_value("entra_syncro_notice_letters_total", labels) == 1.0
+
+    run_virtual(main())
+
+
+def test_what_went_out_is_not_sent_again_while_the_ledger_takes_no_writes() -> None:
+    """A full disk: what stands can be read, and who told it cannot be written down."""
+
+    async def main() -> None:
+        world, ticket = a_world(), FakeChannel("ticket")
+        world.ledger.notices = StubbornNotices(world.ledger.switch)
+        async with running(world, board(world, ticket)):
+            await hold(world)
+            await asyncio.sleep(HOUR)
+            assert (ticket.attempts, await standing(world)) == (1, {"held:7": None})
+            world.ledger.notices.is_full = False
+            await asyncio.sleep(2 * MINUTE)
+            (notice,) = await world.ledger.notices.standing()
+            assert (ticket.attempts, notice.told_over) == (1, ("ticket",))
+
+    run_virtual(main())
+
+
+def test_who_leads_again_goes_by_the_ledger() -> None:
+    """What it sent and could not note is forgotten: another worker has told it since, and its answer was not lost."""
+
+    async def main() -> None:
+        world, ticket = a_world(), FakeChannel("ticket", broken=Ambiguous("ticket", "timed_out"))
+        world.ledger.notices = StubbornNotices(world.ledger.switch)
+        async with running(world, board(world, ticket)):
+            await hold(world)
+            await asyncio.sleep(2 * MINUTE)
+            world.leases.away = True
+            await asyncio.sleep(6 * MINUTE)
+            world.ledger.notices.is_full = False
+            await world.ledger.notices.told("held:7", world.clock.now(), "ticket")
+            world.leases.away = False
+            await asyncio.sleep(5 * MINUTE)
+            (notice,) = await world.ledger.notices.standing()
+            assert (ticket.attempts, notice.told_over, notice.unsure_over) == (1, ("ticket",), ())
+
+    run_virtual(main())
+
+
+class StubbornNotices(FakeNotices):
+    is_full = True
+
+    async def told(self, key: str, at: datetime, channel: str, *, unsure: bool = False) -> None:
+        if self.is_full:
+            raise Transient("ledger", "unavailable")
+        await super().told(key, at, channel, unsure=unsure)
+
+
+# --- many at once, what comes and goes, what is said --------------------------------------------------------------
+
+
+def test_140_customers_that_lose_their_consent_within_minutes_are_two_messages() -> None:
+    """Each is found by its own poll, within ten minutes."""
+
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        now = world.clock.now()
+        for number in range(100, 240):
+            tied = Connection(number, f"C{number}", f"t{number}", ConnectionStatus.APPROVED, now, now)
+            world.ledger.connections.held[number] = tied
+        async with running(world, board(world, channel), well=False):
+            for number in range(100, 240):
+                at = world.clock.now()
+                lost = Poll(f"t{number}", "link", at, 300.0, code="login:consent_missing", since=at)
+                await world.ledger.polls.save(lost)
+                await asyncio.sleep(600 / 140)
+            await asyncio.sleep(15 * MINUTE)
+        letters = channel.of(Purpose.CAUSES)
+        assert len(letters) <= 3
+        assert all(notice.told_at for notice in await world.ledger.notices.standing())
+
+    run_virtual(main())
+
+
+def test_a_cause_that_comes_and_goes_all_day_is_told_a_few_times() -> None:
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        async with running(world, board(world, channel)):
+            for _ in range(48):  # ten minutes refused, twenty minutes well
+                await world.memory.remember(STOPPED_KEY, "token", ttl=HOUR)
+                await asyncio.sleep(10 * MINUTE)
+                await world.memory.remember(STOPPED_KEY, "", ttl=HOUR)
+                await asyncio.sleep(20 * MINUTE)
+        assert 2 <= len(channel.of(Purpose.CAUSES)) <= 4
+
+    run_virtual(main())
+
+
+def test_a_channel_that_comes_back_tells_nothing_that_may_be_over() -> None:
+    """The second time within a day it takes 20 minutes until it is: till then nobody knows."""
+
+    async def main() -> None:
+        world, mail, teams = a_world(), FakeChannel("smtp"), FakeChannel("teams")
+        async with running(world, board(world, mail, teams)):
+            for failure in (None, Transient("teams", "unreachable")):
+                teams.broken = failure
+                await world.memory.remember(STOPPED_KEY, "token", ttl=HOUR)
+                await asyncio.sleep(3 * MINUTE)
+                await world.memory.remember(STOPPED_KEY, "", ttl=HOUR)
+                await asyncio.sleep(9 * MINUTE)
+            teams.broken = None
+            await asyncio.sleep(8 * MINUTE)
+            assert len(teams.of(Purpose.CAUSES)) == 1
+            assert list(await standing(world)) == ["syncro:token"]
+            await asyncio.sleep(8 * MINUTE)
+            assert (len(mail.of(Purpose.OVER)), len(teams.of(Purpose.OVER))) == (2, 1)
+
+    run_virtual(main())
+
+
+def test_a_worker_that_is_restarted_all_the_time_tells_of_a_customer_that_falls_behind() -> None:
+    async def main() -> None:
+        world, channel = a_world(), FakeChannel()
+        for _ in range(5):
+            async with running(world, board(world, channel), well=False):
+                await asyncio.sleep(20 * MINUTE)
+            world.clock.ahead += timedelta(minutes=2)
+        assert [letter.lines[0].startswith("Contoso (7): Microsoft was not asked") for letter in channel.letters] == [
+            True
+        ]
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("before", [PersonalData.NONE, PersonalData.NAMES])
+def test_names_are_those_that_todays_policy_lets_a_message_have(before: PersonalData) -> None:
+    """Whatever it was when the notice was opened; and nothing of them is kept."""
+
+    async def main() -> None:
+        world, mail, teams = a_world(), FakeChannel("smtp"), FakeChannel("teams", broken=Transient("teams", "x"))
+        now = PersonalData.NONE if before is PersonalData.NAMES else PersonalData.NAMES
+        async with running(world, board(world, mail, teams, policy=replace(QUIET, personal_data=before))):
+            named = replace(a_hold(world), rows=(HeldRow("u1", "Anna Meier", 101, "d", ()),))
+            await world.ledger.holds.open(named)
+            await asyncio.sleep(2 * MINUTE)
+        assert ("Anna" in mail.letters[0].text) is (before is PersonalData.NAMES)
+        teams.broken = None
+        async with running(world, board(world, mail, teams, policy=replace(QUIET, personal_data=now))):
+            await asyncio.sleep(5 * MINUTE)
+            assert ("Anna" in teams.letters[0].text) is (now is PersonalData.NAMES)
+            assert "Anna" not in repr(await world.ledger.notices.standing())
+            await approve(world)
+            await asyncio.sleep(10 * MINUTE)
+            assert "Anna" not in mail.of(Purpose.OVER)[0].text
+
+    run_virtual(main())
+
+
+def test_who_lists_reads_how_it_stands_now() -> None:
+    async def main() -> None:
+        world = a_world()
+        async with running(world, board(world, FakeChannel())):
+            await hold(world)
+            await asyncio.sleep(2 * MINUTE)
+            rows = (HeldRow("u1", "Anna Meier", 101, "d", ()),)
+            newer = replace(a_hold(world), code="0ther", brakes={"clears": (40, 3)}, rows=rows)
+            await world.ledger.holds.open(newer)
+            await asyncio.sleep(2 * MINUTE)
+            (notice,) = await world.ledger.notices.standing()
+            assert "40 contacts" in notice.sentence
+            assert "runs show 0ther" in notice.sentence
 
     run_virtual(main())
 

@@ -14,9 +14,11 @@ async def test_none_is_needed(desk: Desk) -> None:
 
 
 async def test_one_that_fails_is_named_with_its_cure(desk: Desk) -> None:
-    desk.channels += [FakeChannel("smtp"), FakeChannel("ticket")]
+    desk.channels += [FakeChannel("smtp"), FakeChannel("ticket"), FakeChannel("teams")]
+    await desk.world.memory.remember(channel_key("teams"), "?teams:timed_out", ttl=60.0)
     await desk.world.memory.remember(channel_key("ticket"), "ticket:permission", ttl=60.0)
-    mail, ticket = await channels(desk.ports)
+    mail, ticket, teams = await channels(desk.ports)
+    assert teams.what.startswith("Notices by Teams may not have arrived. Teams did not answer in time.")
     assert (mail.level, mail.what) == (Level.GREEN, "Notices go out by mail; no failure is known.")
     assert (ticket.level, ticket.what) == (
         Level.YELLOW,
