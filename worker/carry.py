@@ -11,6 +11,7 @@ from enum import Enum, auto
 
 from shared.domain.changes import Conflict, CreateContact, NoChange, NotYet, Plan, UpdateContact
 from shared.domain.contact import Contact
+from shared.domain.desk import Choice
 from shared.domain.errors import Ambiguous, Transient
 from shared.domain.outcome import Held, NotReplicated, Outcome, Synced
 from shared.domain.records import JournalEntry, Link, WriteState
@@ -52,9 +53,13 @@ class Carrier:
         match plan:
             case CreateContact() | UpdateContact():
                 allowed = await self._allowed(cause, plan, decided)
-                return allowed if isinstance(allowed, Held) else await self._do(cause, turn, allowed, fresh, listed)
+                if isinstance(allowed, Held):
+                    return allowed
+                done = await self._do(cause, turn, allowed, fresh, listed)
+                await self._use_up(plan, decided)
+                return done
             case NoChange(contact_id=int()):
-                await self._in_step(plan, is_put_off=decided.is_put_off)
+                await self._in_step(plan, decided)
             case NotYet():
                 return NotReplicated()
             case _:
@@ -69,8 +74,6 @@ class Carrier:
         written = await self._write(cause, turn, plan, fresh, listed)
         self._listings.lay_in(written.contact)
         await self._braking.written(plan)
-        if isinstance(plan, CreateContact) and plan.chosen_by:  # good for one contact: if it is deleted, ask anew
-            await self._ports.choices.forget(plan.customer_id, plan.user_id)
         await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
         return Synced(plan, writes=turn.allowance.spent - before, unstuck=written.unstuck, owed=allowed.owed)
 
@@ -143,12 +146,18 @@ class Carrier:
         found = await self._ports.journal.entries(customer_id=plan.customer_id, user_id=plan.user_id, limit=1)
         return found[0] if found else None
 
-    async def _in_step(self, plan: NoChange, *, is_put_off: bool) -> None:
+    async def _in_step(self, plan: NoChange, decided: Decided) -> None:
         """Nothing to write: the approved row is carried out (maybe just before a crash), unless a freeze holds it."""
         if plan.contact_id is not None:
             await self._link(plan.customer_id, plan.user_id, plan.contact_id, plan.link)
-        if not is_put_off:
+            await self._use_up(plan, decided)
+        if not decided.is_put_off:
             await self._ports.approvals.settle_row(plan.customer_id, plan.user_id)
+
+    async def _use_up(self, plan: CreateContact | UpdateContact | NoChange, decided: Decided) -> None:
+        """The user has its contact now, the chosen one or another: a choice is good for one, then a person is asked."""
+        if decided.chosen is not None and decided.chosen.choice is Choice.CREATE:
+            await self._ports.choices.forget(plan.customer_id, plan.user_id)
 
     async def _link(self, customer_id: int, user_id: str, contact_id: int, how: str) -> None:
         if how != "link":

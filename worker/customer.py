@@ -16,6 +16,7 @@ import structlog
 
 from shared.domain.activity import settled
 from shared.domain.changes import Plan, UpdateContact
+from shared.domain.choosing import standing_choices
 from shared.domain.contact import Contact
 from shared.domain.desk import Pin
 from shared.domain.errors import SyncError, Transient
@@ -30,6 +31,7 @@ from worker.apply import Turn
 from worker.braking import HALTED, Braking
 from worker.carry import Carrier
 from worker.case import Case, Spent
+from worker.choosing import forget_if_used_up
 from worker.handover import HandOver
 from worker.listings import Listings, Snapshot
 from worker.look import Cause, Decided
@@ -137,23 +139,26 @@ class CustomerLook:
         if outcome is None and link.contact_id in snapshot.contacts:
             raise self._outdated(case.customer_id)
         if outcome is None:
+            await forget_if_used_up(self._ports, link)
             await self._ports.links.unlink(case.customer_id, case.user.id)
         return outcome
 
     async def _decide(self, case: Case, snapshot: Snapshot, rivals: Sequence[DirectoryUser]) -> Decided:
+        links = await self._ports.links.of_customer(case.customer_id)
+        choices = standing_choices(await self._ports.choices.of_customer(case.customer_id), links)
         found = match(
             case.user,
             snapshot.contacts.values(),
             link=None,
-            linked=await self._linked(case.customer_id),
+            linked={link.contact_id: link.user_id for link in links},
             rivals=rivals,
             policy=case.policy,
             created_by_us=await self._created(case),
-            choices=await self._ports.choices.of_customer(case.customer_id),
+            choices=choices,
         )
         if isinstance(found, Found) and found.duplicates:
             log.warning("duplicate_contacts", customer_id=case.customer_id, user_id=case.user.id, ids=found.duplicates)
-        return await self._plan(case, found)
+        return replace(await self._plan(case, found), chosen=choices.get(case.user.id))
 
     async def _in_groups(self, case: Case) -> Case:
         """Whoever may get a contact says in which of the chosen groups it is."""

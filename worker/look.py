@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from shared.domain.changes import CreateContact, Plan, UpdateContact, row_digest
+from shared.domain.desk import Chosen
 from shared.domain.messages import Reason, UsersTouched
 from shared.domain.outcome import Covered, Held, Outcome, Synced
 from shared.domain.preview import is_write
@@ -67,12 +68,14 @@ def cause_of(user_id: str, messages: Sequence[UsersTouched], taken_at: datetime)
 class Decided:
     """`whole` is what the rules ask for, `possible` the same without what Syncro is known not to keep.
 
-    `plan` is carried out: `possible` without what waits for the end of a freeze. Brakes come later.
+    `plan` is carried out: `possible` without what waits for the end of a freeze. Brakes come later. `chosen`: what a
+    person chose for the user, where that was asked.
     """
 
     plan: Plan
     possible: Plan
     whole: Plan
+    chosen: Chosen | None = None
 
     @property
     def digests(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.domain.choosing import standing_choices, used_up
 from shared.domain.contact import Contact
 from shared.domain.desk import Chosen, Pin
 from shared.domain.locks import standing
@@ -27,7 +28,8 @@ class Material:
 
     `lacking`: custom fields that Syncro is known to lack. `is_shared`: another customer has a part of a tenant.
     `inherited`: users linked before this connection was made. `calls`: Syncro calls of the listing. `locks`: contact id
-    -> a person's pin that holds. `choices`: user id -> what a person chose for it.
+    -> a person's pin that holds. `choices`: user id -> what a person chose for it, and it stands; `used_up`: those that
+    a link ended.
     """
 
     readings: tuple[TenantReading, ...]
@@ -41,18 +43,28 @@ class Material:
     calls: int
     locks: Mapping[int, Pin]
     choices: Mapping[str, Chosen]
+    used_up: Mapping[str, Chosen]
 
 
 async def read_material(
-    ports: WorkerPorts, settings: WorkerSettings, lane: Lane, marks: Marks, connection: Connection
+    ports: WorkerPorts,
+    settings: WorkerSettings,
+    lane: Lane,
+    marks: Marks,
+    connection: Connection,
+    also: Sequence[str] = (),
 ) -> Material:
-    """Raises what the ports raise; lists are complete or there is no material."""
+    """Raises what the ports raise; lists are complete or there is no material.
+
+    `also`: directory extensions that rules which nobody saved yet ask for.
+    """
     customer_id, began = connection.customer_id, ports.clock.now()
-    readings = [await ports.reports.read(tenant_id) for tenant_id in connection.tenants]
+    readings = [await ports.reports.read(tenant_id, also) for tenant_id in connection.tenants]
     async with ports.pace.reserve(1, lane, wait=settings.pace_wait) as allowance:
         contacts = await ports.contacts.listing(allowance, customer_id)
         calls = allowance.spent
     links = await ports.links.of_customer(customer_id)
+    choices, there = await ports.choices.of_customer(customer_id), {contact.id for contact in contacts}
     return Material(
         tuple(readings),
         contacts,
@@ -64,7 +76,8 @@ async def read_material(
         began,
         calls,
         standing(await ports.pins.all(), ports.clock.now(), settings.nightly.zone),
-        await ports.choices.of_customer(customer_id),
+        standing_choices(choices, links, there),
+        used_up(choices, links, there),
     )
 
 

@@ -1,4 +1,5 @@
-"""What a full pass notes in the ledger without a look: conflicts, links of contacts in step, approved rows.
+"""What a full pass notes in the ledger without a look: conflicts, links of contacts in step, approved rows,
+choices that are used up.
 
 One query for all where there is one; users in step cost none. Next: `worker/handing.py`.
 """
@@ -34,6 +35,7 @@ class Noting:
 
     async def note(self, survey: Survey, has_row: Callable[[str], bool]) -> None:
         await self._note_conflicts(survey)
+        await self._forget_used_up(survey)
         linked = set(survey.links.values())
         for plan in survey.plans:
             if isinstance(plan, NoChange) and plan.contact_id is not None:
@@ -52,6 +54,15 @@ class Noting:
             seen = {user.id for user in survey.reading.users}
             for user_id in sorted((known - there.keys()) & seen):
                 await conflicts.close(customer_id, user_id)
+
+    async def _forget_used_up(self, survey: Survey) -> None:
+        """Read again first, and only where there is one: a person may have chosen anew while the customer was read."""
+        if not survey.used_up:
+            return
+        now = await self._ports.choices.of_customer(survey.customer_id)
+        for user_id, chosen in survey.used_up.items():
+            if now.get(user_id) == chosen:
+                await self._ports.choices.forget(survey.customer_id, user_id)
 
     async def _note_link(self, plan: NoChange, contact_id: int) -> None:
         """In step without a look: remember whose contact it is. A link that there is by now is a look's business."""

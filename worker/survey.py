@@ -19,6 +19,7 @@ from shared.domain.contact import Contact
 from shared.domain.desk import Chosen, Pin
 from shared.domain.facts import Facts
 from shared.domain.locks import NO_LOCKS
+from shared.domain.mapping import extensions_of
 from shared.domain.matching import Found, assigner
 from shared.domain.messages import Lane
 from shared.domain.plan import DELETED_SINCE, plan
@@ -45,7 +46,8 @@ class Survey:
     users that get no contact. `loose`: contacts without a user. `lacking`: custom fields that Syncro is known to lack.
     `calls`: Syncro calls of the listing. `homes`: user id -> tenant, of users outside the first one. `is_shared`:
     another customer has a part of a tenant. `inherited`: users linked before this connection was made. `notes`: why
-    groups could not be read. `locks`: contact id -> a person's pin that holds.
+    groups could not be read. `locks`: contact id -> a person's pin that holds. `used_up`: user id -> a choice that
+    a link ended.
     """
 
     connection: Connection
@@ -65,6 +67,7 @@ class Survey:
     inherited: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     locks: Mapping[int, Pin] = field(default_factory=dict)
+    used_up: Mapping[str, Chosen] = field(default_factory=dict)
 
     def tenant_of(self, user_id: str) -> str:
         return self.homes.get(user_id, self.connection.tenant_id)
@@ -107,14 +110,14 @@ class Surveyor:
 
         Raises what the ports raise; lists are complete or there is no survey.
         """
-        material = await self._read(connection)
+        material = await self._read(connection, policy)
         policy = policy or await self._ports.policies.policy(connection.customer_id)
         told = await self._memberships.of_readings(material.readings, policy.groups)
         return await self._planned(connection, material, told, policy, keep)
 
     async def compared(self, connection: Connection, policy: SyncPolicy) -> tuple[Survey, Survey]:
         """The plans of one and the same reading by the customer's own rules, and by `policy`."""
-        material = await self._read(connection)
+        material = await self._read(connection, policy)
         own = await self._ports.policies.policy(connection.customer_id)
         told = await self._memberships.of_readings(material.readings, {*own.groups, *policy.groups})
         before, after = [
@@ -122,8 +125,10 @@ class Surveyor:
         ]
         return before, after
 
-    async def _read(self, connection: Connection) -> Material:
-        return await read_material(self._ports, self._settings, self._lane, self._marks, connection)
+    async def _read(self, connection: Connection, policy: SyncPolicy | None) -> Material:
+        """`policy`: rules that may not be saved yet, None: the customer's own."""
+        also = extensions_of(policy) if policy is not None else ()
+        return await read_material(self._ports, self._settings, self._lane, self._marks, connection, also)
 
     async def _planned(
         self, connection: Connection, material: Material, told: Told, policy: SyncPolicy, keep: Keep
@@ -162,6 +167,7 @@ class Surveyor:
             material.inherited,
             told.notes(connection.customer_id),
             material.locks,
+            material.used_up,
         )
 
     async def _walk(self, rows: Iterator[tuple[PreviewRow, int | None]], keep: Keep) -> _Planned:

@@ -6,6 +6,7 @@ Reads only. Next: `worker/undoing.py`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -15,7 +16,8 @@ from shared.domain.errors import Permanent, SyncError
 from shared.domain.locks import standing
 from shared.domain.messages import Lane
 from shared.domain.records import JournalEntry
-from shared.domain.undo import Facts, creations, undo_plan
+from shared.domain.undo import creations, undo_plan
+from shared.domain.undo_contact import Attached, Facts
 from shared.domain.undo_steps import UndoPlan
 from shared.ports import Allowance, JournalSearch
 from worker.parts import WorkerPorts, WorkerSettings
@@ -24,7 +26,6 @@ log = structlog.get_logger("worker")
 _FEW = 5  # contacts that are read one by one; more are cheaper to list
 _PAGE = 1_000  # entries of one look into the journal
 _UNSEEN = frozenset({"permission", "forbidden", "unreadable_answer"})  # codes of an answer that shows nothing
-Attached = Mapping[int, frozenset[str]] | None
 
 
 class UndoReading:
@@ -58,20 +59,25 @@ class UndoReading:
             fresh = await self._ports.contacts.get(allowance, contact_id)
             return await self._attached(allowance, customer_id, [fresh] if fresh is not None else [])
 
+    async def of_user(self, customer_id: int, user_id: str, oldest: int) -> Sequence[JournalEntry]:
+        """What was written for a user, newest first, down to the entry `oldest`."""
+        return await self._down_to(oldest, JournalFilter(customer_id, user_id))
+
     async def _history(
         self, customer_id: int, chosen: Collection[int], contact_id: int | None = None
     ) -> Sequence[JournalEntry]:
         """Newest first, down to the oldest that was chosen."""
+        wanted = JournalFilter(customer_id, contact_id=contact_id)
+        return await self._down_to(min(chosen), wanted) if chosen else ()
+
+    async def _down_to(self, oldest: int, wanted: JournalFilter) -> Sequence[JournalEntry]:
         found: list[JournalEntry] = []
-        oldest, before = min(chosen, default=0), None
-        while chosen:
-            wanted = JournalFilter(customer_id, contact_id=contact_id, before_id=before)
+        while True:
             page = await self._search.search(wanted, _PAGE)
             found += [entry for entry in page if (entry.id or 0) >= oldest]
             if len(page) < _PAGE or (page[-1].id or 0) <= oldest:
-                break
-            before = page[-1].id
-        return found
+                return found
+            wanted = replace(wanted, before_id=page[-1].id)
 
     async def _contacts(self, allowance: Allowance, customer_id: int, wanted: Collection[int]) -> Mapping[int, Contact]:
         """Those that are there: a contact that a listing lacks is gone only when a read of it alone says so."""
@@ -83,14 +89,14 @@ class UndoReading:
         return listed | {each.id: each for each in alone if each is not None}
 
     async def _attached(self, allowance: Allowance, customer_id: int, contacts: Sequence[Contact]) -> Attached:
-        """None where Syncro does not show it (to this token): then nobody knows, and nothing is deleted."""
+        """A code where Syncro does not show it (to this token): then nobody knows, and nothing is deleted."""
         try:
             return await self._ports.contacts.attached(allowance, customer_id, contacts) if contacts else {}
         except SyncError as error:
             if error.code not in _UNSEEN and not isinstance(error, Permanent):
                 raise
             log.warning("attachments_unknown", customer_id=customer_id, code=error.code)
-            return None
+            return error.code
 
     async def _facts(self, customer_id: int, contacts: Mapping[int, Contact], attached: Attached) -> Facts:
         pins = await self._ports.pins.all()

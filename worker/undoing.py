@@ -2,7 +2,8 @@
 
 Pace, the customer's lease, a fresh read, the same pure plan once more, the journal, the write. Whoever is stopped in
 between repeats the command: the journal says what is done, the fresh values what is left. The customer is paused
-before anything is written, or its next look would write again what was taken back. Next: `worker/apply.py`.
+before anything is written, or its next look would write again what was taken back. Next: `worker/recreating.py` for
+a contact that comes back, `worker/apply.py`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,10 @@ from typing import assert_never
 
 import structlog
 
-from shared.domain import normalise
-from shared.domain.changes import CreateContact, UpdateContact
+from shared.domain.changes import UpdateContact
 from shared.domain.contact import Contact
-from shared.domain.desk import Deed
-from shared.domain.errors import Ambiguous, Permanent, SyncError, Transient
+from shared.domain.errors import Ambiguous, Permanent, SyncError
 from shared.domain.messages import Lane, Reason
-from shared.domain.records import ConnectionStatus
 from shared.domain.undo_steps import (
     Left,
     Recreate,
@@ -36,15 +34,18 @@ from shared.domain.undo_steps import (
 )
 from shared.ports import JournalSearch
 from worker.apply import Applier, Turn
+from worker.choosing import forget_if_used_up
 from worker.connected import connected
 from worker.look import Cause
 from worker.marks import Marks
 from worker.parts import WorkerPorts, WorkerSettings
+from worker.pausing import is_paused, pause, require_halted
+from worker.recreating import Recreating
 from worker.turns import turn_at
 from worker.undo_reading import UndoReading
 
 log = structlog.get_logger("worker")
-_CALLS = 2  # GET and PUT, or GET and DELETE, or POST and PUT
+_CALLS = 2  # GET and PUT, or GET and DELETE
 _DAY = 86_400.0  # seconds that a plan can be carried out by its code
 _Did = tuple[Step | None, tuple[Left, ...]]
 
@@ -71,6 +72,7 @@ class Undoing:
         self._marks = Marks(ports.memory, ports.clock, settings.fingerprint_key)
         self._applier = Applier(ports.contacts, ports.journal, ports.links, self._marks, ports.clock)
         self._reading = UndoReading(ports, settings, search, lane)
+        self._recreating = Recreating(ports, settings, self._reading, self._applier, lane)
 
     async def plan(self, customer_id: int, chosen: Collection[int]) -> UndoPlan:
         """`chosen`: ids of journal entries of this customer. Writes nothing; the code is good for a day."""
@@ -86,10 +88,12 @@ class Undoing:
         made = await self._reading.plan(customer_id, chosen)
         approved = await self._approved(made, code)
         undo = _Undo(f"undo-{code}", customer_id, connection.tenant_id, by, frozenset(chosen), approved)
-        paused = await self._pause(undo)
+        if approved:
+            await pause(self._ports, customer_id, by=by, why=f"before {undo.undo_id}")
         done, left, stopped = await self._all(made, undo)
         await self._unlink_gone(undo, made.left)
         log.info("undone", customer_id=customer_id, run_id=undo.undo_id, contacts=len(done), left=len(left))
+        paused = await is_paused(self._ports, customer_id)
         return Undone(undo.undo_id, tuple(done), (*made.left, *left), paused, stopped)
 
     async def _all(self, made: UndoPlan, undo: _Undo) -> tuple[list[Step], list[Left], SyncError | None]:
@@ -118,20 +122,6 @@ class Undoing:
             return frozenset(_rows(made))
         raise Permanent("worker", "plan_changed", "that code does not stand for what would be taken back now")
 
-    async def _pause(self, undo: _Undo) -> bool:
-        """Is it paused now? One that waits for approval is not written anyway, and stays as it is."""
-        connection, now = await connected(self._ports, undo.customer_id), self._ports.clock.now()
-        may_go_on = connection.status in (ConnectionStatus.APPROVED, ConnectionStatus.PAUSED)
-        if undo.approved and may_go_on:  # the deed also keeps the switch for everything from resuming it
-            why = {"why": f"before {undo.undo_id}"}
-            await self._ports.deeds.note(Deed(undo.by, "pause", now, undo.customer_id, why))
-        if undo.approved and connection.status is ConnectionStatus.APPROVED:
-            paused = replace(connection, status=ConnectionStatus.PAUSED, changed_at=now)
-            if not await self._ports.connections.change(paused, connection):
-                raise Transient("worker", "changed_meanwhile", "somebody changed the connection just now; try again")
-            connection = paused
-        return connection.status is ConnectionStatus.PAUSED
-
     async def _carry_out(self, step: Step, undo: _Undo) -> _Did:
         """One contact; its own trouble is listed, what stops all of them is raised."""
         try:
@@ -139,7 +129,8 @@ class Undoing:
                 case Restore() | Remove():
                     return await self._at_contact(step, undo)
                 case Recreate():
-                    return await self._recreate(step, undo)
+                    made = await self._recreating.recreate(step, undo.customer_id, self._cause(step, undo))
+                    return (None, (made,)) if isinstance(made, Left) else (made, ())
                 case _:
                     assert_never(step)
         except Ambiguous as error:
@@ -156,6 +147,7 @@ class Undoing:
             again, left = _again(step, made, undo.approved)
             if fresh is None or again is None:
                 return None, left
+            await require_halted(self._ports, customer_id)
             if isinstance(again, Restore):
                 return await self._restore(turn, again, fresh, undo, left)
             return await self._remove(turn, again, fresh, undo), left
@@ -171,46 +163,31 @@ class Undoing:
     async def _remove(self, turn: Turn, step: Step, fresh: Contact, undo: _Undo) -> Step:
         gone = replace(fresh, customer_id=undo.customer_id)
         await self._applier.delete(turn, gone, step.changes, self._cause(step, undo))
-        await self._unlink(undo, step.user_id, step.contact_id)
-        last = await self._ports.sizes.last(undo.customer_id)
-        if last is not None:  # the next full sync would take the shorter list for a bad one, and halt
-            await self._ports.sizes.save(replace(last, contacts=max(0, last.contacts - 1)))
+        if not await self._unlink(undo, step.user_id, step.contact_id):
+            await self._shorten(undo)
         return step
 
-    async def _recreate(self, step: Recreate, undo: _Undo) -> _Did:
-        """A creation cannot be repeated: a listing that begins now must not have the person yet."""
-        async with self._ports.pace.reserve(1, self._lane, wait=self._settings.pace_wait) as allowance:
-            listed = await self._ports.contacts.listing(allowance, undo.customer_id)
-        object_id = (await self._ports.policies.policy(undo.customer_id)).fields.object_id
-        twin = next((each for each in listed if _is_same_person(each, step, object_id)), None)
-        if twin is not None:
-            return None, (Left(step.contact_id, step.user_id, "", Why.REPLACED, detail=f"contact {twin.id}"),)
-        async with turn_at(self._ports, self._settings, undo.customer_id, calls=_CALLS, lane=self._lane) as turn:
-            if (left := await self._made_meanwhile(step, undo)) is not None:
-                return None, (left,)
-            plan = CreateContact(step.user_id, undo.customer_id, step.changes, "It was deleted, and comes back.")
-            written = await self._applier.create(turn, plan, self._cause(step, undo))
-        return replace(step, new_id=written.contact.id), ()
-
-    async def _made_meanwhile(self, step: Recreate, undo: _Undo) -> Left | None:
-        """Under the lease: a creation whose end is not known, or a contact that somebody gave the user, is a reason."""
-        if await self._ports.journal.open_creation(undo.customer_id, step.user_id) is not None:
-            return Left(step.contact_id, step.user_id, "", Why.UNKNOWN)
-        link = await self._ports.links.of_user(undo.customer_id, step.user_id)
-        if link is not None and link.contact_id != step.contact_id:
-            return Left(step.contact_id, step.user_id, "", Why.REPLACED, detail=f"contact {link.contact_id}")
-        return None
-
     async def _unlink_gone(self, undo: _Undo, left: Sequence[Left]) -> None:
-        """A contact that was deleted just before somebody was stopped still has its link."""
+        """A contact that was deleted without an answer, or just before somebody was stopped, still has its link."""
         for each in left:
             if each.why is Why.UNDONE and each.contact_id is not None and not each.field:
                 await self._unlink(undo, each.user_id, each.contact_id)
 
-    async def _unlink(self, undo: _Undo, user_id: str, contact_id: int) -> None:
+    async def _unlink(self, undo: _Undo, user_id: str, contact_id: int) -> bool:
+        """Of a contact that is deleted. Its link goes last: until then whoever repeats the command does all of it."""
         link = await self._ports.links.of_user(undo.customer_id, user_id)
-        if link is not None and link.contact_id == contact_id:
-            await self._ports.links.unlink(undo.customer_id, user_id)
+        if link is None or link.contact_id != contact_id:
+            return False
+        await self._shorten(undo)
+        await forget_if_used_up(self._ports, link)
+        await self._ports.links.unlink(undo.customer_id, user_id)
+        return True
+
+    async def _shorten(self, undo: _Undo) -> None:
+        """The last believed list, or the next full sync would take the shorter one for a bad one, and halt."""
+        last = await self._ports.sizes.last(undo.customer_id)
+        if last is not None:
+            await self._ports.sizes.save(replace(last, contacts=max(0, last.contacts - 1)))
 
     def _cause(self, step: Step, undo: _Undo) -> Cause:
         now = self._ports.clock.now()
@@ -242,10 +219,3 @@ def _rows(made: UndoPlan) -> Sequence[str]:
 
 def _key(customer_id: int, code: str) -> str:
     return f"undo:{customer_id}:{code}"
-
-
-def _is_same_person(contact: Contact, step: Recreate, object_id: str) -> bool:
-    values = {change.field: change.after for change in step.changes}
-    address = normalise.email(values.get("email"))
-    is_address = bool(address) and normalise.email(contact.email) == address
-    return is_address or (bool(step.user_id) and normalise.same_text(contact.value(object_id), step.user_id))

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import assert_never
 
-from console.operations.errors import guid, wrong_use
+from console.operations.errors import wrong_use
+from console.operations.finding_user import one_user
 from console.operations.ports import OperatorPorts
 from shared.domain.desk import JournalFilter
+from shared.domain.mapping import owned_names, rows
 from shared.domain.messages import Reason
 from shared.domain.records import JournalEntry, WriteState
 
@@ -28,10 +31,13 @@ _WORDS = {reason: word.replace("-", " ") for word, reason in CAUSES.items()}
 
 @dataclass(frozen=True, slots=True)
 class ChangeWish:
-    """Which changes an operator means; every part that is set must hold. `cause`: a word of `CAUSES`."""
+    """Which changes an operator means; every part that is set must hold. `cause`: a word of `CAUSES`.
+
+    `user`: an object id, an address, or with `customer_id` a part of a name.
+    """
 
     contact_id: int | None = None
-    user_id: str = ""
+    user: str = ""
     customer_id: int | None = None
     field: str = ""
     run_id: str = ""
@@ -60,9 +66,11 @@ class ChangePage:
 
 
 async def changes(ports: OperatorPorts, wish: ChangeWish, *, limit: int = 50) -> ChangePage:
-    wanted = _filter(wish)
+    wanted = await _filter(ports, wish)
     names = {each.customer_id: each.customer_name for each in await ports.connections.list()}
     found = await ports.journal_search.search(wanted, limit + 1)
+    if wanted.field and not found:
+        await _require_field(ports, wanted.field)
     shown = tuple(
         ShownChange(entry, names.get(entry.customer_id, ""), cause_of(entry), state_of(entry))
         for entry in found[:limit]
@@ -92,15 +100,25 @@ def state_of(entry: JournalEntry) -> str:
             assert_never(entry.state)
 
 
-def _filter(wish: ChangeWish) -> JournalFilter:
+async def _require_field(ports: OperatorPorts, field: str) -> None:
+    """That nothing was written to a field is an answer only where there is such a field: by any rules, or once."""
+    if await ports.journal_search.search(JournalFilter(field=field), 1):
+        return
+    policies = [ports.rules]
+    for each in await ports.connections.list():
+        policies.append(await ports.policies.policy(each.customer_id))
+    known = {
+        name for policy in policies for name in (*(row.field for row, _ in rows(policy)), *owned_names(policy.fields))
+    }
+    if field not in known:
+        near = get_close_matches(field, sorted(known), n=3, cutoff=0.5) or sorted(known)
+        raise wrong_use(f"Nothing is written to a field {field}. Is one of these meant? {', '.join(near)}")
+
+
+async def _filter(ports: OperatorPorts, wish: ChangeWish) -> JournalFilter:
     if wish.cause and wish.cause not in CAUSES:
         raise wrong_use(f"--cause is one of these: {', '.join(CAUSES)}.")
-    user_id = wish.user_id.strip()
-    if user_id:
-        user_id = guid(
-            user_id,
-            "--user takes the object id (a GUID) from the Entra admin center; by address: entra-syncro explain ADDRESS",
-        )
+    user_id = await one_user(ports, wish.user, wish.customer_id) if wish.user.strip() else ""
     return JournalFilter(
         customer_id=wish.customer_id,
         user_id=user_id,

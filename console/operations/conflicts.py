@@ -1,98 +1,27 @@
 """Questions about whose contact it is: ambiguous, claimed twice, an address that moved, a user shared by customers.
 
 Reads only: the ledger's open questions, the links, and names fresh from Entra (an id where a tenant does not answer).
-Answering one is `console/operations/resolving.py`'s business.
+How one is shown is `questions.py`'s business, answering one `resolving.py`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
 
 from console.operations.customers import connection
 from console.operations.errors import guid, wrong_use
 from console.operations.ports import OperatorPorts
-from shared.domain.changes import Candidate, Conflict, ConflictReason
-from shared.domain.choosing import seen
-from shared.domain.desk import Choice, Chosen
+from console.operations.questions import Books, ShownCandidate, ShownConflict, Standing, left_as, opened_as, shared_as
+from shared.domain.changes import Conflict
+from shared.domain.desk import Choice
 from shared.domain.errors import SyncError
-from shared.domain.evidence import own_addresses
 from shared.domain.linking import is_living
 from shared.domain.records import Connection, Link, OpenConflict
-from shared.domain.user import DirectoryUser, Missing, SoftDeleted, UserRead
+from shared.domain.user import DirectoryUser, UserRead
 
 NO_GUID = "Name the user by the object id; entra-syncro conflicts list shows it."
 _NAMED = 8  # contacts whose names are read from Syncro for one question
-
-
-class Question(StrEnum):
-    """What kind of question it is. The values are shown."""
-
-    AMBIGUOUS = "ambiguous"
-    TWICE = "claimed twice"
-    MOVED = "address moved"  # the contact's user has another address by now
-    SHARED = "several customers"  # one user, a contact at each of several customers of the tenant
-
-
-class Standing(StrEnum):
-    OPEN = "open"
-    LEFT = "left alone"
-
-
-@dataclass(frozen=True, slots=True)
-class ShownCandidate:
-    """A contact in question. `held_by`: the user it is linked to, "" for nobody; `holder`: that user's name.
-
-    `is_free`: nobody holds it whom Entra still has. `label`, `email`: as Syncro has them now, "" where it was not
-    asked.
-    """
-
-    contact_id: int
-    because: tuple[str, ...]
-    held_by: str = ""
-    holder: str = ""
-    is_free: bool = True
-    label: str = ""
-    email: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownConflict:
-    """One question. `candidates`: the likeliest first. `since`: None where nobody noted it.
-
-    `others`: of a user shared by customers, the names of the other ones. `left_by`, `why`: who left it alone.
-    """
-
-    customer_id: int
-    customer_name: str
-    user_id: str
-    user_label: str
-    question: Question
-    reason: str
-    candidates: tuple[ShownCandidate, ...]
-    since: datetime | None = None
-    others: tuple[str, ...] = ()
-    standing: Standing = Standing.OPEN
-    left_by: str = ""
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Books:
-    """What is known of one customer. `users`: id -> as Entra has it, where it could be read."""
-
-    tied: Connection
-    links: Mapping[int, str]  # contact id -> user id
-    choices: Mapping[str, Chosen]
-    users: Mapping[str, UserRead]
-
-    def name(self, user_id: str) -> str:
-        user = self.users.get(user_id)
-        if not isinstance(user, DirectoryUser):
-            return user_id
-        return user.display_name or user.mail or user.user_principal_name or user_id
 
 
 async def conflicts(
@@ -192,12 +121,12 @@ async def _of_customer(
     holders = {
         links[candidate.contact_id] for each in opened for candidate in each.candidates if candidate.contact_id in links
     }
-    books = _Books(tied, links, choices, await _read(ports, tied, asked | holders))
-    found = [_open(books, each) for each in opened]
+    books = Books(tied, links, choices, await _read(ports, tied, asked | holders))
+    found = [opened_as(books, each) for each in opened]
     told = {each.user_id for each in opened}
-    found.extend(_of_shared(books, each, shared[each]) for each in sorted(shared.keys() - told))
+    found.extend(shared_as(books, each, shared[each]) for each in sorted(shared.keys() - told))
     told |= shared.keys()
-    found.extend(_left(books, each) for user_id, each in sorted(left.items()) if user_id not in told)
+    found.extend(left_as(books, each) for user_id, each in sorted(left.items()) if user_id not in told)
     return found
 
 
@@ -214,80 +143,6 @@ async def _read(ports: OperatorPorts, tied: Connection, user_ids: Iterable[str])
                 found[user_id] = read
         waiting = [user_id for user_id in waiting if not isinstance(found.get(user_id), DirectoryUser)]
     return found
-
-
-def _open(books: _Books, kept: OpenConflict) -> ShownConflict:
-    return ShownConflict(
-        customer_id=books.tied.customer_id,
-        customer_name=books.tied.customer_name,
-        user_id=kept.user_id,
-        user_label=books.name(kept.user_id),
-        question=_question(books, kept),
-        reason=kept.reason.value,
-        candidates=tuple(_candidate(books, each) for each in kept.candidates),
-        since=kept.first_seen,
-    )
-
-
-def _candidate(books: _Books, each: Candidate) -> ShownCandidate:
-    holder = books.links.get(each.contact_id, "")
-    if not holder:
-        return ShownCandidate(each.contact_id, each.because)
-    is_gone = isinstance(books.users.get(holder), SoftDeleted | Missing)
-    name = "a deleted user" if is_gone else books.name(holder)
-    return ShownCandidate(each.contact_id, each.because, holder, name, is_gone)
-
-
-def _question(books: _Books, kept: OpenConflict) -> Question:
-    """A contact with the user's own address that another user holds: does the other still have that address?"""
-    if kept.reason is ConflictReason.SEVERAL_USERS:
-        return Question.TWICE
-    by_address = [each for each in kept.candidates if {"mail", "upn"} & set(each.because)]
-    if kept.reason is not ConflictReason.LINKED_ELSEWHERE or not by_address:
-        return Question.AMBIGUOUS
-    holders = [books.users.get(books.links.get(each.contact_id, "")) for each in by_address]
-    mine = _addresses(books.users.get(kept.user_id))
-    return Question.TWICE if any(mine & _addresses(holder) for holder in holders) else Question.MOVED
-
-
-def _addresses(user: UserRead | None) -> frozenset[str]:
-    return frozenset(filter(None, own_addresses(user))) if isinstance(user, DirectoryUser) else frozenset()
-
-
-def _of_shared(books: _Books, user_id: str, others: tuple[str, ...]) -> ShownConflict:
-    mine = [contact_id for contact_id, holder in books.links.items() if holder == user_id]
-    choice = books.choices.get(user_id)
-    is_left = choice is not None and choice.choice is Choice.DISMISS and choice.candidates == seen(mine)
-    shown = ShownConflict(
-        customer_id=books.tied.customer_id,
-        customer_name=books.tied.customer_name,
-        user_id=user_id,
-        user_label=books.name(user_id),
-        question=Question.SHARED,
-        reason="several customers of one tenant have a contact of this user",
-        candidates=tuple(ShownCandidate(each, (), user_id, books.name(user_id), False) for each in sorted(mine)),
-        others=others,
-    )
-    if choice is None or not is_left:
-        return shown
-    return replace(shown, standing=Standing.LEFT, left_by=choice.by, why=choice.why, since=choice.at)
-
-
-def _left(books: _Books, choice: Chosen) -> ShownConflict:
-    """Nobody asks about it any more: only what the person saw is known."""
-    return ShownConflict(
-        customer_id=books.tied.customer_id,
-        customer_name=books.tied.customer_name,
-        user_id=choice.user_id,
-        user_label=books.name(choice.user_id),
-        question=Question.AMBIGUOUS,
-        reason="a person left it alone",
-        candidates=tuple(_candidate(books, Candidate(int(each), ())) for each in choice.candidates.split()),
-        since=choice.at,
-        standing=Standing.LEFT,
-        left_by=choice.by,
-        why=choice.why,
-    )
 
 
 async def _named(ports: OperatorPorts, candidate: ShownCandidate) -> ShownCandidate:

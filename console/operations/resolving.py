@@ -12,7 +12,7 @@ from dataclasses import replace
 from console.operations.actor import note
 from console.operations.conflicts import NO_GUID, conflicts
 from console.operations.customers import connection
-from console.operations.errors import guid, wrong_use
+from console.operations.errors import OperationError, guid, wrong_use
 from console.operations.ports import OperatorPorts, Supposed
 from console.operations.resolving_parts import (
     Act,
@@ -23,12 +23,13 @@ from console.operations.resolving_parts import (
     look_now,
     nothing_to_choose,
     require_code,
+    require_same_link,
     require_there,
 )
 from shared.domain.changes import Conflict, CreateContact, Excluded, Plan, row_digest
 from shared.domain.choosing import seen
 from shared.domain.desk import Choice
-from shared.domain.records import Connection
+from shared.domain.records import Connection, Link
 
 
 async def plan_create(ports: OperatorPorts, customer_id: int, user_id: str, *, by: str, why: str) -> Answer:
@@ -39,13 +40,24 @@ async def plan_create(ports: OperatorPorts, customer_id: int, user_id: str, *, b
 
 async def create_for(ports: OperatorPorts, customer_id: int, user_id: str, code: str, *, by: str, why: str) -> Answer:
     """Decide what `plan_create` shows under this code. Harmless when it is repeated."""
+    before = await ports.links.of_user(customer_id, guid(user_id, NO_GUID))
     answer, told = await _created(ports, customer_id, user_id, by, why)
     if not answer.is_decided:
         require_code(answer, code, "--create")
         made = chosen(ports, customer_id, answer.user_id, Choice.CREATE, told.seen, why, by)
         await ports.choices.choose(made)
+        await _require_unlinked(ports, answer, before)
         await note(ports, by, "create", customer_id, user=answer.user_id, seen=told.seen, why=why)
     return replace(answer, is_decided=True, started=await look_now(ports, answer.connection, answer.user_id))
+
+
+async def _require_unlinked(ports: OperatorPorts, answer: Answer, before: Link | None) -> None:
+    """After choosing: a link that is made from now on is younger than the choice, and uses it up."""
+    try:
+        await require_same_link(ports, answer, before)
+    except OperationError:
+        await ports.choices.forget(answer.connection.customer_id, answer.user_id)
+        raise
 
 
 async def _created(ports: OperatorPorts, customer_id: int, user_id: str, by: str, why: str) -> tuple[Answer, Supposed]:

@@ -6,6 +6,8 @@ stands above everything else.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
@@ -22,16 +24,20 @@ from console.operations.resolving_parts import (
     code_of,
     look_now,
     require_code,
+    require_same_link,
     require_there,
 )
 from shared.domain import normalise
 from shared.domain.changes import Pinned, Plan, UpdateContact, row_digest
 from shared.domain.contact import Contact
-from shared.domain.errors import Permanent
+from shared.domain.errors import Permanent, Transient
 from shared.domain.plan import DELETED_SINCE
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import Connection, Link
 from shared.domain.user import DirectoryUser, Missing, SoftDeleted, UserRead
+from shared.ports import LEASE_TAKEN
+
+_LEASE, _WAIT = 30.0, 20.0  # seconds
 
 
 async def plan_link(ports: OperatorPorts, customer_id: int, user_id: str, contact_id: int) -> Answer:
@@ -67,21 +73,44 @@ async def link_user(
     ports: OperatorPorts, customer_id: int, user_id: str, contact_id: int, code: str, *, by: str
 ) -> Answer:
     """Decide what `plan_link` shows under this code. Harmless when it is repeated."""
+    before = await ports.links.of_user(customer_id, guid(user_id, NO_GUID))
     answer = await plan_link(ports, customer_id, user_id, contact_id)
     if not answer.is_decided:
         require_code(answer, code, f"--contact {contact_id}")
-        if answer.instead_of:
-            await ports.links.unlink(customer_id, answer.instead_of)
-        made = Link(customer_id, answer.user_id, contact_id, "person", ports.clock.now())
-        try:
-            await ports.links.link(made)
-        except Permanent:
-            raise OperationError(
-                f"Contact {contact_id} was linked to another user just now. Look again: {_show(answer)}"
-            ) from None
+        async with _alone(ports, answer.connection):
+            await require_same_link(ports, answer, before)
+            await _link(ports, answer, contact_id)
         await ports.choices.forget(customer_id, answer.user_id)
         await note(ports, by, "link", customer_id, user=answer.user_id, contact=contact_id)
     return replace(answer, is_decided=True, started=await look_now(ports, answer.connection, answer.user_id))
+
+
+async def _link(ports: OperatorPorts, answer: Answer, contact_id: int) -> None:
+    customer_id = answer.connection.customer_id
+    if answer.instead_of:
+        await ports.links.unlink(customer_id, answer.instead_of)
+    try:
+        await ports.links.link(Link(customer_id, answer.user_id, contact_id, "person", ports.clock.now()))
+    except Permanent:
+        raise OperationError(
+            f"Contact {contact_id} was linked to another user just now. Look again: {_show(answer)}"
+        ) from None
+
+
+@asynccontextmanager
+async def _alone(ports: OperatorPorts, tied: Connection) -> AsyncIterator[None]:
+    """As a look has it: one that is making a contact for the user links it before anybody else links another."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(ports.leases.hold(f"customer:{tied.customer_id}", ttl=_LEASE, wait=_WAIT))
+        except Transient as error:
+            if error.code != LEASE_TAKEN:
+                raise
+            raise OperationError(
+                f"Contacts of {tied.customer_name} are being written without a break. Nothing was decided: repeat the "
+                "command in a minute."
+            ) from None
+        yield
 
 
 async def _require_own(ports: OperatorPorts, tied: Connection, contact: Contact) -> None:

@@ -16,7 +16,7 @@ from console.operations.syncs import StartedRun, new_run_id
 from shared.domain.changes import CreateContact, FieldChange, NotYet, Plan, UpdateContact
 from shared.domain.desk import Choice, Chosen
 from shared.domain.messages import Lane, Reason, split
-from shared.domain.records import Connection, ConnectionStatus, Run
+from shared.domain.records import Connection, ConnectionStatus, Link, Run
 
 
 class Act(StrEnum):
@@ -90,6 +90,17 @@ def require_code(answer: Answer, code: str, how: str) -> None:
     if code != answer.code:
         again = f"entra-syncro conflicts resolve {answer.connection.customer_id} {answer.user_id} {how}"
         raise held(f"That code is mistyped, or something changed since it was shown. Look again: {again}")
+
+
+async def require_same_link(ports: OperatorPorts, answer: Answer, before: Link | None) -> None:
+    """`before`: the user's link when the answer was planned. Whoever got a contact since has nothing to be decided."""
+    customer_id = answer.connection.customer_id
+    now = await ports.links.of_user(customer_id, answer.user_id)
+    if now is not None and now != before:
+        raise held(
+            f"User {answer.user_id} got contact {now.contact_id} just now, so nothing was decided. Look: entra-syncro "
+            f"explain {answer.user_id} --customer {customer_id}"
+        )
 
 
 def changes_of(planned: Plan) -> tuple[FieldChange, ...]:

@@ -7,27 +7,30 @@ approved its next look would write everything again, so the work begins by pausi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 
 from console.operations.actor import note
 from console.operations.errors import held, wrong_use
+from console.operations.finding_user import one_user
 from console.operations.ports import OperatorPorts
 from shared.domain.desk import JournalFilter
 from shared.domain.errors import Permanent
 from shared.domain.records import Connection, ConnectionStatus, JournalEntry
 from shared.domain.undo_steps import Left, Remove, Step, Undone, UndoPlan, Why
 
+_LACKING = frozenset({"permission", "forbidden"})  # codes of an answer that a token with more rights would get
 _PAGE = 1_000  # entries of one look into the journal
 LIST = "entra-syncro changes list"
 
 
 @dataclass(frozen=True, slots=True)
 class UndoWish:
-    """Exactly one of: `entry`, `contact_id` (all of it), `run_id`, or `customer_id` with `since` or `since_connect`.
+    """Exactly one of: `entry`, `contact_id` or `user` (all of it), `run_id`, or `customer_id` with `since` or
+    `since_connect`.
 
-    `customer_id` may stand beside the others.
+    `customer_id` may stand beside the others. `user`: an object id, an address, or with `customer_id` a part of a name.
     """
 
     entry: int | None = None
@@ -36,6 +39,7 @@ class UndoWish:
     customer_id: int | None = None
     since: datetime | None = None
     since_connect: bool = False
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,13 @@ def _calls(step: Step) -> int:
 
 
 def _unseen(left: Iterable[Left]) -> Iterator[str]:
-    if any(each.why is Why.UNSEEN for each in left):
+    codes = {each.detail for each in left if each.why is Why.UNSEEN}
+    if codes & _LACKING:
         yield "To let it delete contacts, the API token must see what hangs on them: give it the permissions"
         yield "Tickets - List/Search, Assets - List/Search and Global Admin; or delete them in Syncro by hand."
+    elif codes:
+        yield "Syncro's list of tickets, assets or portal logins does not say whose a row is. More permissions do not"
+        yield "help: look at these contacts in Syncro, and delete by hand those on which nothing hangs."
 
 
 def _before(tied: Connection) -> tuple[str, ...]:
@@ -124,6 +132,8 @@ def _before(tied: Connection) -> tuple[str, ...]:
 def _after(customer_id: int, done: Undone) -> tuple[str, ...]:
     if not done.paused:
         return tuple(_unseen(done.left))
+    if done.stopped is not None:
+        return (*_unseen(done.left), "The customer is paused, and stays so until the rest is taken back too.")
     return (
         *_unseen(done.left),
         "The customer is paused. Correct the rule (entra-syncro customers policy set) or the user in Entra,",
@@ -148,10 +158,11 @@ async def _chosen(ports: OperatorPorts, wish: UndoWish) -> tuple[Connection, Seq
 
 async def _entries(ports: OperatorPorts, wish: UndoWish) -> Sequence[JournalEntry]:
     is_since = wish.since is not None or wish.since_connect
-    ways = [wish.entry is not None, wish.contact_id is not None, bool(wish.run_id), is_since]
+    ways = [wish.entry is not None, wish.contact_id is not None, bool(wish.user.strip()), bool(wish.run_id), is_since]
     if sum(ways) != 1:
         raise wrong_use(
-            "Say what to take back, in one way: a change's number, --contact, --run, or --customer with --since."
+            "Say what to take back, in one way: a change's number, --contact, --user, --run, or --customer with "
+            "--since."
         )
     if is_since and wish.customer_id is None:
         raise wrong_use("--since goes with one customer: entra-syncro changes undo --customer CUSTOMER --since DATE")
@@ -161,7 +172,8 @@ async def _entries(ports: OperatorPorts, wish: UndoWish) -> Sequence[JournalEntr
     since = wish.since
     if wish.since_connect and wish.customer_id is not None:
         since = (await _customer(ports, wish.customer_id)).connected_at
-    return await _every(ports, JournalFilter(wish.customer_id, "", wish.contact_id, "", wish.run_id, since=since))
+    user_id = await one_user(ports, wish.user, wish.customer_id, is_for_writing=True) if wish.user.strip() else ""
+    return await _every(ports, JournalFilter(wish.customer_id, user_id, wish.contact_id, "", wish.run_id, since=since))
 
 
 async def _every(ports: OperatorPorts, wanted: JournalFilter) -> Sequence[JournalEntry]:
@@ -171,9 +183,7 @@ async def _every(ports: OperatorPorts, wanted: JournalFilter) -> Sequence[Journa
         found += page
         if len(page) < _PAGE:
             return found
-        wanted = JournalFilter(
-            wanted.customer_id, "", wanted.contact_id, "", wanted.run_id, since=wanted.since, before_id=page[-1].id
-        )
+        wanted = replace(wanted, before_id=page[-1].id)
 
 
 async def _customer(ports: OperatorPorts, customer_id: int) -> Connection:

@@ -8,43 +8,64 @@ other fields or from another cloud is void. Next: `worker/rounds.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from hashlib import sha256
 
+from shared.adapters.graph.attributes import Attributes, CommonAttributes, Selected, is_refused, selecting
 from shared.adapters.graph.auth import Tokens
 from shared.adapters.graph.caller import MOST_PAGES, Call, GraphCaller
 from shared.adapters.graph.wire import SERVICE, unreadable
 from shared.adapters.http import HttpClient
 from shared.adapters.lenient import Json, objects, text
-from shared.domain.errors import Transient
+from shared.domain.errors import Permanent, Transient
 from shared.domain.user import SELECT
 from shared.ports import RESYNC, ChangedUsers
 
 _TEMPLATE = "/users/delta"
 _LOW = {"x-ms-throttle-priority": "Low"}  # where Graph has to choose, the looks at what changed come first
+_LINK = Call("GET", _TEMPLATE, _TEMPLATE, headers=_LOW)
 
 
 class GraphUserChanges:
-    """`extra_select`: as for `GraphDirectory`."""
+    """`attributes`: as for `GraphDirectory`; each is watched as well."""
 
-    def __init__(self, http: HttpClient, tokens: Tokens, base_url: str, *, extra_select: Sequence[str] = ()) -> None:
+    def __init__(self, http: HttpClient, tokens: Tokens, base_url: str, attributes: Attributes | None = None) -> None:
         self._caller = GraphCaller(http, tokens, base_url)
-        select = ",".join(dict.fromkeys([*SELECT, *extra_select]))
-        taken_for = f"{base_url.rstrip('/')} {select}"
-        self._mark = f"v1:{sha256(taken_for.encode()).hexdigest()[:16]}|"
-        self._latest = Call("GET", f"{_TEMPLATE}?$deltatoken=latest&$select={select}", _TEMPLATE, headers=_LOW)
+        self._base_url = base_url.rstrip("/")
+        self._attributes = attributes or CommonAttributes()
 
     async def now(self, tenant_id: str) -> str:
         """The link of an empty round: `latest` skips everything that is."""
-        return (await self._round(tenant_id, self._latest)).link
+
+        async def latest(chosen: Selected) -> str:
+            path = f"{_TEMPLATE}?$deltatoken=latest&$select={','.join(chosen.columns)}"
+            call = Call("GET", path, _TEMPLATE, headers=_LOW)
+            return (await self._round(tenant_id, call, self._mark(chosen))).link
+
+        return await selecting(self._attributes, tenant_id, latest)
 
     async def since(self, tenant_id: str, link: str) -> ChangedUsers:
         """A removed user is one that changed. Raises Permanent "foreign_link" when Graph sends us to another host."""
-        if not link.startswith(self._mark):
-            raise Transient(SERVICE, RESYNC, "the link is for other fields or from another cloud")
-        return await self._round(tenant_id, self._caller.follow(link.removeprefix(self._mark), self._latest))
+        mark = self._mark(await self._attributes.of(tenant_id))
+        if not link.startswith(mark):
+            # Taken without a name that the tenant lacks, maybe by a process that ended since: such a link is well.
+            mark = self._mark(await self._attributes.tested(tenant_id))
+        if not link.startswith(mark):
+            raise _other_fields()
+        try:
+            return await self._round(tenant_id, self._caller.follow(link.removeprefix(mark), _LINK), mark)
+        except Permanent as error:
+            # An attribute can be taken away from a tenant after the link was taken for it.
+            if not is_refused(error) or link.startswith(self._mark(await self._attributes.tested(tenant_id))):
+                raise
+            raise _other_fields() from None
 
-    async def _round(self, tenant_id: str, first: Call) -> ChangedUsers:
+    def _mark(self, chosen: Selected) -> str:
+        """Whoever asks for the same names in another order or in other letters gets the same."""
+        columns = [*SELECT, *sorted({name.casefold() for name in chosen.names})]
+        taken_for = f"{self._base_url} {','.join(columns)}"
+        return f"v1:{sha256(taken_for.encode()).hexdigest()[:16]}|"
+
+    async def _round(self, tenant_id: str, first: Call, mark: str) -> ChangedUsers:
         """An empty page ends nothing; a user may come several times; only a delta link is the end."""
         call, users, links = first, dict[str, None](), set[str]()
         for requests in range(1, MOST_PAGES + 1):
@@ -53,12 +74,16 @@ class GraphUserChanges:
             link = text(body.get("@odata.nextLink"))
             if link is None:
                 end = self._caller.follow(_end(body), first)  # one that could never be asked with is kept by nobody
-                return ChangedUsers(tuple(users), self._mark + end.path, requests)
+                return ChangedUsers(tuple(users), mark + end.path, requests)
             if link in links:
                 break
             links.add(link)
             call = self._caller.follow(link, first)
         raise Transient(SERVICE, "listing_without_end", _TEMPLATE)
+
+
+def _other_fields() -> Transient:
+    return Transient(SERVICE, RESYNC, "the link is for other fields or from another cloud")
 
 
 def _ids(body: Json) -> list[str]:

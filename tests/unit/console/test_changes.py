@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -20,14 +22,15 @@ from console.operations import (
 )
 from shared.domain.changes import FieldChange, Kind
 from shared.domain.contact import Contact
-from shared.domain.errors import Permanent, Scope, StopTheLine, Transient
+from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Transient
 from shared.domain.messages import Reason
 from shared.domain.records import ConnectionStatus, JournalEntry, Link, WriteState
 from shared.domain.undo_steps import Why
+from shared.domain.user import DirectoryUser
 from tests.support.clock import START
 from tests.support.desk import CUSTOMER, Desk
 from tests.support.fakes import World, worker_ports
-from tests.support.receiver import guid
+from tests.support.receiver import TENANT, guid
 from tests.support.virtual_time import run_virtual
 from tests.unit.console.conftest import Shell
 from worker.parts import WorkerSettings
@@ -83,7 +86,7 @@ async def refused(desk: Desk, wish: UndoWish, code: str = "") -> OperationError:
     [
         (ChangeWish(), [4, 3, 2, 1]),
         (ChangeWish(contact_id=102), [2]),
-        (ChangeWish(user_id=guid(2).upper()), [3]),
+        (ChangeWish(user=guid(2).upper()), [3]),
         (ChangeWish(customer_id=8), [4]),
         (ChangeWish(field="phone"), [3]),
         (ChangeWish(run_id=RUN), [4, 2, 1]),
@@ -133,11 +136,52 @@ async def test_cause_and_state_have_words(desk: Desk, facts: dict[str, Any], cau
     assert (shown.cause, shown.state, shown.customer_name) == (cause, state, f"Customer {CUSTOMER}")
 
 
-@pytest.mark.parametrize("wish", [ChangeWish(cause="weather"), ChangeWish(user_id="ann@x.example")])
+@pytest.mark.parametrize("wish", [ChangeWish(cause="weather"), ChangeWish(user="ann@x.example")])
 async def test_what_cannot_be_meant_is_wrong_use(desk: Desk, wish: ChangeWish) -> None:
     with pytest.raises(OperationError) as caught:
         await changes(desk.ports, wish)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "near"),
+    [
+        ("phon", "phone"),
+        ("azure_licence", "azure_license"),
+        ("xyz", "azure_object_id"),
+        ("mobile", ""),
+        ("old one", ""),
+    ],
+)
+async def test_a_field_that_is_nowhere_is_wrong_use_and_those_near_it_are_named(
+    desk: Desk, field: str, near: str
+) -> None:
+    office(desk)
+    wrote(desk, 103, "old one", customer_id=8)  # by rules of that time
+    wish = ChangeWish(field=field, customer_id=CUSTOMER)
+    if not near:
+        assert not (await changes(desk.ports, wish)).changes
+        return
+    with pytest.raises(OperationError, match=near) as caught:
+        await changes(desk.ports, wish)
+    assert caught.value.exit_code == 2
+
+
+def test_at_eighty_columns_no_name_of_a_field_is_folded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shell.desk.tie(status=ConnectionStatus.APPROVED)
+    long = "Microsoft 365 Business Premium, Power BI Pro, Visio Plan 2"
+    has(
+        shell.desk,
+        101,
+        name="Annabelle Lee-Rothenburg",
+        properties={"azure_license": long, "azure_account_status": "X"},
+    )
+    wrote(shell.desk, 101, "azure_license", "Microsoft 365 E5, Teams Phone Standard", long)
+    wrote(shell.desk, 101, "azure_account_status", "Active", "Blocked")
+    out = shell("changes", "undo", "--run", RUN).out
+    assert all(f"  {name} " in out for name in ("azure_license", "azure_account_status"))
+    assert "101 Annabelle Lee-Rothenburg" in out
 
 
 def test_the_list_reads_well_and_has_a_document(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +195,105 @@ def test_the_list_reads_well_and_has_a_document(shell: Shell, monkeypatch: pytes
     (only,) = document["changes"]
     assert (only["cause"], only["state"], only["entry"]["id"]) == ("full sync", "written", 1)
     assert "No such change" in shell("changes", "list", "--customer", "8").out
+    unclear = shell("changes", "list", "--user", "ann")
+    assert (unclear.code, "with --customer also a part of a name" in unclear.err) == (2, True)
     assert shell("changes", "list", "--cause", "weather").code == 2
+
+
+# --- which user -------------------------------------------------------------------------------------------------------
+
+
+def people(desk: Desk) -> None:
+    """Two Anns and a Ben at one customer; the second Ann signs in with another address than her mail's."""
+    office(desk)
+    for number, name, mail in ((1, "Ann Lee", "ann@x.example"), (2, "Ann Roth", "roth@x.example"), (3, "Ben Roth", "")):
+        user = DirectoryUser(guid(number), display_name=name, mail=mail, user_principal_name=f"u{number}@x.example")
+        desk.world.directory.put(TENANT, user)
+    wrote(desk, 103, user_id=guid(2))
+
+
+@pytest.mark.parametrize(
+    ("user", "customer", "entries"),
+    [
+        (guid(2), None, [3]),
+        ("ANN@x.example", None, [2, 1]),
+        ("u2@X.example", None, [3]),
+        ("ann@x.example", CUSTOMER, [2, 1]),
+        ("lee", CUSTOMER, [2, 1]),
+        ("roth@", CUSTOMER, [3]),
+        (guid(9), None, []),  # deleted in Entra, perhaps: an id is believed
+    ],
+)
+async def test_a_user_is_meant_by_id_address_or_part_of_a_name(
+    desk: Desk, user: str, customer: int | None, entries: list[int]
+) -> None:
+    people(desk)
+    page = await changes(desk.ports, ChangeWish(user=user, customer_id=customer))
+    assert [each.entry.id for each in page.changes] == entries
+    if entries == [3]:
+        has(desk, 103, title="B")
+        shown = await plan_undo(desk.ports, UndoWish(user=user, customer_id=customer))
+        assert [step.contact_id for step in shown.plan.steps] == [103]
+
+
+@pytest.mark.parametrize(
+    ("user", "customer", "words"),
+    [
+        ("ann", CUSTOMER, ("2 users are meant by ann", guid(1), "Ann Lee (ann@x.example)", guid(2), "by its id")),
+        ("both@x.example", None, ("2 users are meant by both@x.example", guid(4), f"Customer {CUSTOMER}")),
+        ("ann", None, ("with --customer also a part of a name",)),
+        ("nobody@x.example", None, ("No connected tenant knows nobody@x.example", "--contact NUMBER")),
+        ("nobody", CUSTOMER, ("No connected tenant knows nobody",)),
+        ("101", None, ("--contact 101",)),
+    ],
+)
+async def test_who_is_not_certain_is_listed_and_nothing_is_guessed(
+    desk: Desk, user: str, customer: int | None, words: tuple[str, ...]
+) -> None:
+    people(desk)
+    for number in (4, 5):
+        desk.world.directory.put(TENANT, DirectoryUser(guid(number), display_name="Twin", mail="both@x.example"))
+    error = await refused(desk, UndoWish(user=user, customer_id=customer))
+    assert (error.exit_code, [word for word in words if word not in error.message]) == (2, [])
+    with pytest.raises(OperationError) as caught:
+        await changes(desk.ports, ChangeWish(user=user, customer_id=customer))
+    assert caught.value.message == error.message
+
+
+@pytest.mark.parametrize("user", ["lee", "ann@x.example"])
+async def test_of_a_disconnected_customer_a_user_is_named_by_id(desk: Desk, user: str) -> None:
+    people(desk)
+    desk.tie(status=ConnectionStatus.DISCONNECTED)
+    error = await refused(desk, UndoWish(user=user, customer_id=CUSTOMER))
+    assert (error.exit_code, "Name the object id" in error.message) == (2, True)
+    assert (await plan_undo(desk.ports, UndoWish(user=guid(1), customer_id=CUSTOMER))).entries == 2
+
+
+async def test_what_is_taken_back_is_nobodys_whom_another_tenant_might_know_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people(desk)
+    desk.tie(8, tenant_id="tenant-b", status=ConnectionStatus.APPROVED)
+    real = desk.world.directory.claimants
+
+    async def claimants(tenant_id: str, address: str) -> Sequence[DirectoryUser]:
+        if tenant_id == "tenant-b":
+            raise StopTheLine("login", "consent_missing", scope=Scope.TENANT)
+        return await real(tenant_id, address)
+
+    monkeypatch.setattr(desk.world.directory, "claimants", claimants)
+    error = await refused(desk, UndoWish(user="ann@x.example"))
+    words = ("not asked: Customer 8", f"If {guid(1)} is meant, type that")
+    assert (error.exit_code, [word for word in words if word not in error.message]) == (1, [])
+    page = await changes(desk.ports, ChangeWish(user="ann@x.example"))
+    assert len(page.changes) == 2, "who only reads is told what is known"
+
+
+async def test_a_tenant_that_cannot_be_asked_is_not_taken_for_one_without_the_user(desk: Desk) -> None:
+    people(desk)
+    desk.world.directory.failures = [StopTheLine("login", "consent_missing", scope=Scope.TENANT)]
+    error = await refused(desk, UndoWish(user="ann@x.example"))
+    assert (error.exit_code, f"not asked: Customer {CUSTOMER}" in error.message) == (1, True)
 
 
 # --- which changes ----------------------------------------------------------------------------------------------------
@@ -174,11 +316,29 @@ async def test_what_is_meant(desk: Desk, wish: UndoWish, contacts: set[int]) -> 
     assert ({step.contact_id for step in shown.plan.steps}, shown.entries) == (contacts, len(contacts))
 
 
+async def test_since_it_was_connected_is_not_since_it_was_paused_and_the_whole_journal_counts(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Disconnected and connected again to the same tenant it counts from the first time; what was before stays out."""
+    monkeypatch.setattr(sys.modules["console.operations.undo"], "_PAGE", 1)  # by its name it is the function
+    office(desk)
+    tied = desk.world.ledger.connections.held[CUSTOMER]
+    later = replace(tied, connected_at=START + timedelta(minutes=1), changed_at=START + timedelta(hours=9))
+    desk.world.ledger.connections.held[CUSTOMER] = replace(later, status=ConnectionStatus.PAUSED)
+    has(desk, 102, title="B")
+    has(desk, 103, title="B")
+    wrote(desk, 103)
+    shown = await plan_undo(desk.ports, UndoWish(customer_id=CUSTOMER, since_connect=True))
+    assert ({step.contact_id for step in shown.plan.steps}, shown.entries) == ({102, 103}, 2)
+    assert shown.oldest == START + timedelta(hours=1)
+
+
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
         (UndoWish(), "in one way"),
         (UndoWish(entry=1, run_id=RUN), "in one way"),
+        (UndoWish(user=guid(1), contact_id=101), "in one way"),
         (UndoWish(customer_id=CUSTOMER), "in one way"),
         (UndoWish(since=START), "--since goes with one customer"),
         (UndoWish(entry=99), "No such change"),
@@ -235,14 +395,25 @@ async def test_it_ends_with_nobody_writing_again_and_the_way_on(
     assert (deed.by, deed.what, deed.customer_id, deed.facts) == ("ada", "undo", CUSTOMER, facts)
 
 
-async def test_a_token_that_cannot_see_enough_is_told_what_it_lacks(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("blind", "code", "words"),
+    [
+        (StopTheLine("syncro", "permission", scope=Scope.ACCOUNT), "permission", "Tickets - List/Search"),
+        (StopTheLine("syncro", "forbidden", scope=Scope.ACCOUNT), "forbidden", "Tickets - List/Search"),
+        (Transient("syncro", "unreadable_answer"), "unreadable_answer", "does not say whose a row is"),
+    ],
+)
+async def test_what_cannot_be_seen_is_told_with_what_would_help(
+    desk: Desk, blind: SyncError, code: str, words: str
+) -> None:
     desk.tie()
     has(desk, 101)
     wrote(desk, 101, action="create", changes=())
-    desk.world.contacts.failures["attached"] = [StopTheLine("syncro", "permission", scope=Scope.ACCOUNT)]
+    desk.world.contacts.failures["attached"] = [blind]
     shown = await plan_undo(desk.ports, UndoWish(entry=1))
-    assert [left.why for left in shown.plan.left] == [Why.UNSEEN]
-    assert "Tickets - List/Search" in " ".join(shown.next)
+    assert [(left.why, left.detail) for left in shown.plan.left] == [(Why.UNSEEN, code)]
+    told = " ".join(shown.next)
+    assert (words in told, "give it the permissions" in told) == (True, code != "unreadable_answer")
 
 
 async def test_how_long_it_takes_is_said_when_it_is_long(desk: Desk) -> None:
@@ -257,7 +428,7 @@ def test_it_waits_for_a_full_sync_of_the_customer_and_then_says_so() -> None:
         undoing = Undoing(worker_ports(world), WorkerSettings(fingerprint_key=b"test"), world.ledger.journal_search)
         undos = WorkerUndos(world.leases, undoing)
         async with world.leases.hold(f"full-pass:{CUSTOMER}", ttl=600.0):
-            with pytest.raises(Transient, match="under_way"):
+            with pytest.raises(Transient, match="somebody is taking its changes back"):
                 await undos.undo(CUSTOMER, {1}, "0b9a8ac4", "ada")
             assert not (await undos.plan(CUSTOMER, {1})).steps
 
@@ -314,9 +485,24 @@ def test_stopped_in_between_it_says_what_was_done_and_to_repeat(shell: Shell) ->
     contacts.on_call["update"] = lambda: contacts.failures.update({"get": [Transient("syncro", "service_fault")]})
     said = shell("changes", "undo", "--run", RUN, "--apply", code)
     assert (said.code, "Taken back" in said.out, "Repeat the same command" in said.err) == (1, True, True)
+    assert ("stays so until the rest is taken back" in said.out, "customers resume" in said.out) == (True, False)
     contacts.on_call.clear()
     assert shell("changes", "undo", "--run", RUN, "--apply", code).code == 0
     assert {each.title for each in contacts.held.values()} == {"A"}
+
+
+def test_resumed_in_between_it_says_so(shell: Shell) -> None:
+    office(shell.desk)
+    has(shell.desk, 102, title="B")
+    code = shell("changes", "undo", "--run", RUN, "--json").json["code"]
+
+    def resume() -> None:
+        shell.desk.tie(status=ConnectionStatus.APPROVED)
+
+    shell.desk.world.contacts.on_call["update"] = resume
+    said = shell("changes", "undo", "--run", RUN, "--apply", code)
+    assert (said.code, "Taking changes back: somebody let the customer go on" in said.err) == (1, True)
+    assert "is paused" not in said.out
 
 
 def test_a_contact_that_goes_and_one_that_comes_back_are_said_before(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -303,6 +304,47 @@ async def test_a_link_forgets_what_was_chosen_before(desk: Desk) -> None:
     shown = await plan_link(desk.ports, CUSTOMER, ANNA, 11)
     await link_user(desk.ports, CUSTOMER, ANNA, 11, shown.code, by="ada")
     assert not desk.world.ledger.choices.held
+
+
+@pytest.mark.parametrize("is_creation", [True, False])
+async def test_a_contact_that_the_user_got_meanwhile_is_not_decided_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, is_creation: bool
+) -> None:
+    """A look made or found one for the user after the person saw the plan: nothing is decided, and nothing kept."""
+    ready(desk)
+    if is_creation:
+        supposing_a_creation(desk)
+        code = (await plan_create(desk.ports, CUSTOMER, ANNA, by="ada", why="")).code
+        deciding = create_for(desk.ports, CUSTOMER, ANNA, code, by="ada", why="")
+    else:
+        code = (await plan_link(desk.ports, CUSTOMER, ANNA, 11)).code
+        deciding = link_user(desk.ports, CUSTOMER, ANNA, 11, code, by="ada")
+    real = desk.passes.suppose
+
+    async def supposed(*arguments: Any, **options: Any) -> Supposed:
+        told = await real(*arguments, **options)
+        give(desk, 12, ANNA)
+        return told
+
+    monkeypatch.setattr(desk.passes, "suppose", supposed)
+    with pytest.raises(OperationError, match="got contact 12 just now") as caught:
+        await deciding
+    assert caught.value.exit_code == 3
+    assert desk.world.ledger.links.held[CUSTOMER, ANNA].contact_id == 12
+    assert (desk.world.ledger.choices.held, deeds(desk)) == ({}, [])
+
+
+async def test_a_link_waits_for_the_look_that_may_be_making_a_contact(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.operations.resolving_links._WAIT", 0.0)
+    ready(desk)
+    code = (await plan_link(desk.ports, CUSTOMER, ANNA, 11)).code
+    async with desk.world.leases.hold(f"customer:{CUSTOMER}", ttl=600.0):
+        with pytest.raises(OperationError, match="Nothing was decided"):
+            await link_user(desk.ports, CUSTOMER, ANNA, 11, code, by="ada")
+    assert not desk.world.ledger.links.held
+    assert (await link_user(desk.ports, CUSTOMER, ANNA, 11, code, by="ada")).is_decided
 
 
 # --- a contact of its own -----------------------------------------------------------------------------------------

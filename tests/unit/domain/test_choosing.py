@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.changes import Conflict, ConflictReason, CreateContact, Excluded, ExclusionReason, UpdateContact
-from shared.domain.choosing import seen, still_holds
+from shared.domain.choosing import seen, standing_choices, still_holds, used_up
 from shared.domain.contact import Contact
 from shared.domain.desk import Choice, Chosen
 from shared.domain.matching import Ambiguous, Found, Level, Match, NotFound, match
 from shared.domain.plan import plan
 from shared.domain.policy import CreateScope, SyncPolicy
 from shared.domain.preview import outcome_of
+from shared.domain.records import Link
 from shared.domain.user import AnyUser, DirectoryUser, SoftDeleted
 from tests.support.clock import START
 from tests.support.people import CUSTOMER, a_contact, a_user
@@ -55,6 +57,28 @@ def answer(
 
 def planned(user: AnyUser, found: Match, **policy: Any) -> Any:
     return plan(user, found, customer_id=CUSTOMER, facts=None, policy=SyncPolicy(**policy), today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("choice", "linked", "there", "is_used_up"),
+    [
+        (Choice.CREATE, {"u1": 0}, (), True),  # seconds from the choice to the link
+        (Choice.CREATE, {"u1": 60}, (), True),
+        (Choice.CREATE, {"u1": -60}, (), False),  # it led nowhere, that is why the person chose
+        (Choice.CREATE, {"u1": -60}, (2,), False),
+        (Choice.CREATE, {"u1": -60}, (1, 2), True),  # made while the person chose, or by another clock
+        (Choice.CREATE, {"u2": 60}, (1,), False),
+        (Choice.CREATE, {}, (1,), False),
+        (Choice.DISMISS, {"u1": 60}, (1,), False),
+    ],
+)
+def test_a_chosen_contact_is_used_up_by_any_later_link_and_by_one_that_leads_somewhere(
+    choice: Choice, linked: dict[str, int], there: tuple[int, ...], *, is_used_up: bool
+) -> None:
+    choices = {"u1": chosen(choice, 1, 2)}
+    links = [Link(CUSTOMER, user, 1, "created", START + timedelta(seconds=late)) for user, late in linked.items()]
+    assert used_up(choices, links, there) == (choices if is_used_up else {})
+    assert standing_choices(choices, links, there) == ({} if is_used_up else choices)
 
 
 # --- how long a choice holds --------------------------------------------------------------------------------------

@@ -7,16 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.domain.changes import FieldChange, Kind
-from shared.domain.contact import PLAIN_FIELDS, Contact
+from shared.domain.contact import Contact
 from shared.domain.messages import Reason
-from shared.domain.plan import apply_to
 from shared.domain.policy import SyncPolicy
 from shared.domain.records import JournalEntry, WriteState
-from shared.domain.undo import Facts, comparing, creations, undo_plan
+from shared.domain.undo import creations, undo_plan
+from shared.domain.undo_contact import Facts, comparing
 from shared.domain.undo_steps import (
     Left,
     Recreate,
@@ -138,9 +136,11 @@ def test_values_are_compared_as_plans_compare() -> None:
     assert returned(plan) == {"phone": "", "name": ""}
 
 
-def test_a_blank_is_never_the_same_as_something() -> None:
+def test_neither_a_blank_nor_a_text_is_the_same_as_another() -> None:
     same = comparing(SyncPolicy())
     assert not same("phone", "", "n/a")
+    assert not same("phone", "ask Ann", "ask Ben")  # neither is a number
+    assert same("phone", "ask  Ann", "ask Ann")
     assert same("phone", "", "  ")
     assert same("azure_license", "Basic", "Basic ")
 
@@ -219,11 +219,11 @@ def test_what_syncro_itself_adds_is_no_touch(fresh: Contact) -> None:
     [
         ({CONTACT: frozenset({"ticket", "asset"})}, Why.ATTACHED, "asset, ticket"),
         ({102: frozenset({"ticket"})}, None, ""),
-        (None, Why.UNSEEN, ""),
+        ("permission", Why.UNSEEN, "permission"),
     ],
 )
 def test_it_stays_when_something_hangs_on_it_or_nobody_can_tell(
-    attached: dict[int, frozenset[str]] | None, reason: Why | None, detail: str
+    attached: dict[int, frozenset[str]] | str, reason: Why | None, detail: str
 ) -> None:
     plan = planned({1}, [MADE], AS_MADE, attached=attached)
     assert [(left.why, left.detail) for left in plan.left] == ([] if reason is None else [(reason, detail)])
@@ -261,7 +261,15 @@ def test_it_comes_back_under_a_new_number() -> None:
         ({1}, [MADE, ENDED], {}, Why.UNDONE),
         ({1, 2}, [MADE, ENDED], {}, Why.UNDONE),  # it was not there before
         ({2}, [MADE, replace(ENDED, state=WriteState.REFUSED)], {}, Why.GONE),
+        (
+            {2},
+            [MADE, replace(ENDED, state=WriteState.AMBIGUOUS), entry(3, change("title", "CFO", "CEO"))],
+            {},
+            Why.GONE,
+        ),
         ({2}, [MADE, ENDED], {"links": {USER: 555}}, Why.REPLACED),
+        ({2}, [MADE, ENDED], {"links": {USER: CONTACT}}, None),  # a kill came before the unlinking
+        ({2}, [MADE, ENDED], {"links": {"u2": 555}}, None),
         ({2}, [MADE, ENDED, replace(MADE, id=3, contact_id=102, undoes=2)], {}, Why.UNDONE),
         (
             {2},
@@ -272,10 +280,67 @@ def test_it_comes_back_under_a_new_number() -> None:
     ],
 )
 def test_it_comes_back_once_and_only_if_it_was_there(
-    chosen: set[int], history: list[JournalEntry], facts: dict[str, object], reason: Why
+    chosen: set[int], history: list[JournalEntry], facts: dict[str, object], reason: Why | None
 ) -> None:
     plan = planned(chosen, history, None, **facts)
-    assert (plan.steps, [left.why for left in plan.left]) == ((), [reason])
+    assert [left.why for left in plan.left] == ([reason] if reason is not None else [])
+    assert bool(plan.steps) is (reason is None)
+
+
+FIRST = entry(1, change("title", "CEO", "CFO"), change("city", "Bern", ""), change("phone", "1", "2"))
+GOES = entry(2, change("name", "Ann Lee", ""), change("title", "CFO", ""), change("phone", "3", ""), action="delete")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "back", "left"),
+    [
+        ({2}, {"name": "Ann Lee", "title": "CFO", "phone": "3"}, {}),
+        ({1, 2}, {"name": "Ann Lee", "title": "CEO", "city": "Bern", "phone": "3"}, {"phone": Why.TOUCHED}),
+    ],
+)
+def test_it_comes_back_without_the_older_changes_that_are_chosen_too(
+    chosen: set[int], back: dict[str, str], left: dict[str, Why]
+) -> None:
+    plan = planned(chosen, [FIRST, GOES], None)
+    (step,) = plan.steps
+    assert isinstance(step, Recreate)
+    assert ({c.field: c.after for c in step.changes}, why(plan)) == (back, left)
+
+
+BACK = entry(3, change("name", "", "Ann Lee"), change("title", "", "CFO"), action="create", contact_id=102, undoes=2)
+SINCE = entry(4, change("title", "CFO", "CEO"), contact_id=102)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "history", "title", "kinds", "left"),
+    [
+        ({3}, [ENDED, BACK], "CFO", [Remove], []),
+        ({2, 3}, [ENDED, BACK], "CFO", [], [Why.UNDONE]),
+        ({2, 3}, [ENDED, BACK], "Boss", [], [Why.UNDONE]),
+        ({2, 3, 4}, [ENDED, BACK, SINCE], "CEO", [Restore], [Why.UNDONE]),
+        ({2, 3, 4}, [ENDED, BACK, SINCE], "Boss", [], [Why.UNDONE, Why.TOUCHED]),
+        ({2, 3}, [ENDED, BACK, SINCE], "CEO", [], [Why.UNDONE]),
+    ],
+)
+def test_a_deletion_and_its_taking_back_cancel_out(
+    chosen: set[int], history: list[JournalEntry], title: str, kinds: list[type], left: list[Why]
+) -> None:
+    fresh = Contact(102, CUSTOMER, name="Ann Lee", title=title)
+    plan = planned(chosen, [MADE, *history], fresh)
+    assert [type(step) for step in plan.steps] == kinds
+    assert sorted(each.why for each in plan.left) == sorted(left)
+    assert returned(plan) == ({"title": "CFO"} if Restore in kinds else {})
+
+
+def test_a_deletion_that_never_arrived_blanked_no_field() -> None:
+    """Somebody else did: the contact is there."""
+    lost = replace(ENDED, state=WriteState.AMBIGUOUS)
+    plan = planned({2}, [lost], contact(name="Ann Lee"))
+    assert (plan.steps, why(plan)) == ((), {"": Why.NOT_WRITTEN})
+    by_hand = planned({2}, [ENDED], contact(name="Ann Lee"))  # people brought it back under its number
+    assert (by_hand.steps, why(by_hand)) == ((), {"": Why.UNDONE})
+    blank = contact(name="Ann Lee", properties={"azure_license": "Basic"})
+    assert why(planned({1}, [MADE, lost], blank)) == {"title": Why.TOUCHED}
 
 
 # --- the code ---------------------------------------------------------------------------------------------------------
@@ -296,69 +361,3 @@ def test_only_rows_that_were_approved_are_done() -> None:
     assert kept == replace(step, changes=step.changes[:1])
     assert [(left.field, left.why) for left in rest] == [("city", Why.CHANGED)]
     assert part_of(Remove(1, USER, step.changes, 1), approved)[0] is None
-
-
-# --- random histories -------------------------------------------------------------------------------------------------
-
-FIELDS = (*PLAIN_FIELDS, "azure_license", "azure_account_status")
-VALUES = ("", "Ann Lee", "Ben Roth", "+1 217 555 0111", "2175550122", "a@x.example")
-EVENT = st.tuples(
-    st.sampled_from(["run", "run", "live", "other"]),
-    st.sampled_from(
-        [WriteState.WRITTEN, WriteState.WRITTEN, WriteState.AMBIGUOUS, WriteState.INTENDED, WriteState.REFUSED]
-    ),
-    st.booleans(),  # an unanswered write arrived; a written one was kept
-    st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(VALUES), min_size=1, max_size=4),
-)
-
-
-def play(
-    start: Contact, events: list[tuple[str, WriteState, bool, dict[str, str]]]
-) -> tuple[Contact, list[JournalEntry]]:
-    """What a contact is at the end, and what stands in the journal, oldest first. Entries of the run are even."""
-    fresh, journal = start, list[JournalEntry]()
-    for number, (who, state, lucky, values) in enumerate(events, 1):
-        changes = tuple(change(f, fresh.value(f), v) for f, v in values.items() if fresh.value(f) != v)
-        if who == "other":
-            fresh = apply_to(fresh, changes)
-        elif changes:
-            arrives = state is WriteState.WRITTEN or (state is not WriteState.REFUSED and lucky)
-            lost = tuple(c.field for c in changes[:1]) if state is WriteState.WRITTEN and not lucky else ()
-            fresh = apply_to(fresh, [c for c in changes if arrives and c.field not in lost])
-            number = 2 * number + (who != "run")
-            journal.append(entry(number, *changes, state=state, unstuck=lost))
-    return fresh, journal
-
-
-@given(st.dictionaries(st.sampled_from(FIELDS), st.sampled_from(VALUES)), st.lists(EVENT, max_size=8))
-def test_a_run_undone_gives_what_stood_before_it_save_what_is_listed(
-    start: dict[str, str], events: list[tuple[str, WriteState, bool, dict[str, str]]]
-) -> None:
-    before = apply_to(contact(), [change(field, "", value) for field, value in start.items()])
-    now, journal = play(before, events)
-    chosen = {e.id for e in journal if e.id is not None and e.id % 2 == 0}
-    plan = planned(chosen, journal, now)
-    after = apply_to(now, [c for step in plan.steps for c in step.changes])
-    written = {c.field for e in journal if e.id in chosen for c in e.changes}
-    first = {f: next(c.before for e in journal if e.id in chosen for c in e.changes if c.field == f) for f in written}
-    listed = set(why(plan))
-    same = comparing(SyncPolicy())
-    for field in FIELDS:
-        if field not in written:
-            assert after.value(field) == now.value(field)  # nothing but what the run wrote
-        elif field not in listed:
-            assert same(field, after.value(field), first[field]), field
-    for field, reason in why(plan).items():
-        if reason in (Why.TOUCHED, Why.NOT_KEPT, Why.NOT_WRITTEN, Why.OURS_SINCE):
-            assert after.value(field) == now.value(field)  # what is listed is left
-
-
-@given(st.lists(EVENT, max_size=8))
-def test_undone_twice_writes_nothing_more(events: list[tuple[str, WriteState, bool, dict[str, str]]]) -> None:
-    now, journal = play(contact(), events)
-    chosen = {e.id for e in journal if e.id is not None and e.id % 2 == 0}
-    plan = planned(chosen, journal, now)
-    done = [entry(1_000, *step.changes, undoes=step.undoes) for step in plan.steps]
-    after = apply_to(now, [c for step in plan.steps for c in step.changes])
-    again = planned(chosen, [*journal, *done], after)
-    assert not again.steps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,8 @@ from tests.support.virtual_time import run_virtual
 from worker.billing import Billing
 from worker.explaining import Explaining
 from worker.fullpass import FullPass
+from worker.noting import Noting
+from worker.sync import Sync
 
 
 def twice(station: Station, **facts: Any) -> DirectoryUser:
@@ -106,6 +108,148 @@ def test_a_chosen_contact_that_people_delete_is_a_question_again() -> None:
         await hint(station, "u1")
         assert contacts_of(station) == []
         assert len(await station.world.ledger.conflicts.list()) == 1
+
+    run_virtual(main())
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+async def _killed_before_it_forgets(station: Station) -> None:
+    """The chosen contact is made, and the choice still stands."""
+    twice(station)
+    choose(station, Choice.CREATE, 2, 3)
+
+    async def ending(*_: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(station.world.ledger.choices, "forget", ending)
+        sync = Sync(station.ports, station.settings, Lane.LIVE)
+        with pytest.raises(Killed):
+            await station.sync_users(sync, station.hint("u1", reason=Reason.MANUAL))
+    assert len(contacts_of(station)) == len(station.world.ledger.choices.held) == 1
+
+
+async def _found_by_itself(station: Station) -> None:
+    """Before the chosen contact is made, somebody writes the user's object id into one."""
+    twice(station)
+    choose(station, Choice.CREATE, 2, 3)
+    station.world.contacts.put(Contact(5, CUSTOMER, properties={"azure_object_id": "u1"}))
+    await hint(station, "u1")
+    assert station.world.ledger.links.held[CUSTOMER, "u1"].contact_id == 5
+
+
+async def _noted_by_a_full_sync(station: Station) -> None:
+    """Killed before the link as well: the contact is in step, and nothing is to be written but the link."""
+    await _killed_before_it_forgets(station)
+    station.world.ledger.links.held.clear()
+    await full_pass(station, "run-0")
+
+
+async def _noted_by_a_look(station: Station) -> None:
+    await _killed_before_it_forgets(station)
+    station.world.ledger.links.held.clear()
+    await hint(station, "u1")
+    assert not station.world.ledger.choices.held
+
+
+@pytest.mark.parametrize(
+    "linked", [_killed_before_it_forgets, _found_by_itself, _noted_by_a_full_sync, _noted_by_a_look]
+)
+@pytest.mark.parametrize("path", [hint, full_pass])
+@pytest.mark.parametrize("is_passed_over", [True, False])
+def test_a_choice_is_good_for_one_contact_whatever_happened_in_between(
+    linked: Callable[[Station], Awaitable[None]], path: object, *, is_passed_over: bool
+) -> None:
+    """Its contact goes later: then a person is asked anew, and every path and the preview say so."""
+
+    async def look(station: Station, run_id: str) -> None:
+        await (hint(station, "u1") if path is hint else full_pass(station, run_id))
+
+    async def main() -> None:
+        station = Station()
+        await linked(station)
+        if is_passed_over:
+            await full_pass(station)
+            assert not station.world.ledger.choices.held
+        made = station.world.contacts.count("create")
+        (mine,) = contacts_of(station)
+        del station.world.contacts.held[mine]
+        assert [type(plan) for plan in await previewed(station)] == [Conflict]
+        assert "chose" not in (await told(station))["match"]
+        await look(station, "run-2")
+        assert (contacts_of(station), station.world.contacts.count("create")) == ([], made)
+        assert len(await station.world.ledger.conflicts.list()) == 1
+        assert not station.world.ledger.choices.held
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("late", [-1, 1])
+def test_a_choice_beside_a_link_that_leads_somewhere_is_used_up_whatever_the_clocks_say(late: int) -> None:
+    """A look linked the user while the person chose, or the two machines' clocks differ."""
+
+    async def main() -> None:
+        station = Station()
+        await _killed_before_it_forgets(station)
+        ledger = station.world.ledger
+        at = ledger.links.held[CUSTOMER, "u1"].linked_at + timedelta(seconds=late)
+        ledger.choices.held[CUSTOMER, "u1"] = replace(ledger.choices.held[CUSTOMER, "u1"], at=at)
+        assert "chose" not in (await told(station))["match"]
+        await full_pass(station)
+        assert not ledger.choices.held
+        (mine,) = contacts_of(station)
+        del station.world.contacts.held[mine]
+        await hint(station, "u1")
+        assert (contacts_of(station), station.world.contacts.count("create")) == ([], 1)
+
+    run_virtual(main())
+
+
+def test_what_a_person_chooses_anew_while_a_full_sync_reads_is_not_forgotten_with_the_old_choice() -> None:
+    async def main() -> None:
+        station = Station()
+        await _killed_before_it_forgets(station)
+        survey = await FullPass(station.ports, station.settings).preview(CUSTOMER)
+        choose(station, Choice.DISMISS, 2, 3)
+        await Noting(station.ports).note(survey, lambda _: False)
+        assert [each.choice for each in station.world.ledger.choices.held.values()] == [Choice.DISMISS]
+
+    run_virtual(main())
+
+
+def test_a_choice_that_is_used_up_makes_nobody_a_rival() -> None:
+    """A guest with the member's address had its chosen contact, which is gone: the member's is the member's."""
+
+    async def main() -> None:
+        station = Station()
+        station.hire(person())
+        station.hire(person("u2", mail="u1@contoso.example", user_type="Guest"))
+        station.world.contacts.put(Contact(2, CUSTOMER, email="u1@contoso.example"))
+        ledger = station.world.ledger
+        ledger.choices.held[CUSTOMER, "u2"] = Chosen(CUSTOMER, "u2", Choice.CREATE, "2", "", "ada", START)
+        await ledger.links.link(Link(CUSTOMER, "u2", 77, "created", START))
+        await hint(station, "u1")
+        assert contacts_of(station) == [2]
+
+    run_virtual(main())
+
+
+def test_a_choice_made_after_the_link_holds_and_so_does_a_question_that_was_left_alone() -> None:
+    async def main() -> None:
+        station = Station()
+        user = twice(station)
+        await station.world.ledger.links.link(Link(CUSTOMER, user.id, 77, "mail", START - timedelta(days=1)))
+        choose(station, Choice.DISMISS, 2, 3)
+        await hint(station, user.id)
+        await full_pass(station)
+        assert (contacts_of(station), len(station.world.ledger.choices.held)) == ([], 1)
+        await station.world.ledger.links.link(Link(CUSTOMER, user.id, 77, "mail", START - timedelta(days=1)))
+        choose(station, Choice.CREATE, 2, 3)
+        await full_pass(station, "run-2")
+        assert len(contacts_of(station)) == 1
 
     run_virtual(main())
 

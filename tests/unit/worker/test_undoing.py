@@ -3,86 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from shared.domain.contact import Contact
-from shared.domain.desk import JournalFilter, Pin
-from shared.domain.errors import Ambiguous, Permanent, Scope, StopTheLine, SyncError, Transient
+from shared.domain.desk import Pin
+from shared.domain.errors import Ambiguous, Permanent, SyncError, Transient
 from shared.domain.messages import Lane, Reason
 from shared.domain.outcome import Held
-from shared.domain.records import ConnectionStatus, ListSizes, WriteState
-from shared.domain.undo_steps import Left, Recreate, Remove, Restore, Undone, UndoPlan, Why
+from shared.domain.records import ConnectionStatus, WriteState
+from shared.domain.undo_steps import Restore, Why
 from tests.support.clock import START
-from tests.support.station import CUSTOMER, Station, person
+from tests.support.station import CUSTOMER, person
+from tests.support.undo_office import Killed, Office, said, why
 from tests.support.virtual_time import run_virtual
 from worker.sync import Sync
-from worker.undoing import Undoing
 
-RUN = "run-1"
 _PIN = Pin(CUSTOMER, 100, "hands off", "ben", START)
-OLD = Contact(0, CUSTOMER, name="Old Name", title="Clerk", properties={"title": "Clerk", "segment": "gold"})
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Office(Station):
-    """A run that wrote: `before` is how the contacts were."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.before: dict[int, Contact] = {}
-
-    async def run(self, known: int = 2, new: int = 0) -> None:
-        """u0 ... have the contacts 100 ..., out of step; the new ones have none."""
-        users = [person(f"u{number}", job_title="Chief") for number in range(known + new)]
-        for number, user in enumerate(users):
-            self.hire(user)
-            if number < known:
-                self.linked(user, 100 + number)
-                self.world.contacts.put(replace(OLD, id=100 + number, email=user.mail or ""))
-        self.before = dict(self.world.contacts.held)
-        message = self.hint(*(user.id for user in users), reason=Reason.RECONCILE, run_id=RUN)
-        await self.sync_users(Sync(self.ports, self.settings, Lane.LIVE), message)
-        assert {entry.run_id for entry in self.world.ledger.journal.written} == {RUN}
-
-    @property
-    def undoing(self) -> Undoing:
-        return Undoing(self.ports, self.settings, self.world.ledger.journal_search)
-
-    async def chosen(self, run_id: str = RUN) -> set[int]:
-        found = await self.world.ledger.journal_search.search(JournalFilter(run_id=run_id), 1_000)
-        return {entry.id for entry in found if entry.id is not None}
-
-    async def plan(self) -> UndoPlan:
-        return await self.undoing.plan(CUSTOMER, await self.chosen())
-
-    async def undo(self, code: str) -> Undone:
-        return await self.undoing.undo(CUSTOMER, await self.chosen(), code, "ada")
-
-    def contact(self, contact_id: int) -> Contact:
-        return self.world.contacts.held[contact_id]
-
-    def touch(self, contact_id: int, **values: Any) -> None:
-        self.world.contacts.put(replace(self.contact(contact_id), **values))
-
-    def status(self) -> ConnectionStatus:
-        return self.world.ledger.connections.held[CUSTOMER].status
-
-
-def said(contacts: Mapping[int, Contact]) -> dict[int, dict[str, str]]:
-    """Every field that is not blank."""
-    names = ("name", "email", "title", "azure_license", "azure_account_status", "azure_object_id", "segment")
-    return {key: {n: each.value(n) for n in names if each.value(n)} for key, each in contacts.items()}
-
-
-def why(left: tuple[Left, ...]) -> list[tuple[int | None, str, Why]]:
-    return [(each.contact_id, each.field, each.why) for each in left]
 
 
 def test_a_run_taken_back_gives_the_contacts_as_they_were_and_says_who_did_it() -> None:
@@ -115,6 +54,93 @@ def test_what_was_taken_back_is_not_written_again_while_the_customer_is_paused()
         outcomes = await office.sync_users(Sync(office.ports, office.settings, Lane.LIVE), office.hint("u0"))
         assert outcomes == {(CUSTOMER, "u0"): Held("paused", owed=True)}
         assert said(office.world.contacts.held) == said(office.before)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("status", [ConnectionStatus.PREVIEW, ConnectionStatus.DISCONNECTED])
+def test_a_look_that_was_under_way_when_the_customer_was_halted_writes_nothing_after_the_undo(
+    status: ConnectionStatus,
+) -> None:
+    """It took its user while the customer was approved. Nothing is paused, and nothing has to be."""
+
+    async def main() -> None:
+        office = Office()
+        await office.run(2)
+        office.hire(person("u0", job_title="President"))
+        office.world.contacts.latency = 1.0
+        sync, hint = Sync(office.ports, office.settings, Lane.LIVE), office.hint("u0")
+        async with office.world.leases.hold(f"customer:{CUSTOMER}", ttl=5.0):  # whoever is slow
+            look = asyncio.create_task(office.sync_users(sync, hint), name="look")
+            await asyncio.sleep(1.0)  # Entra is read, and it waits for its turn
+            office.connect(status=status)
+            undo = asyncio.create_task(office.undo((await office.plan()).code), name="undo")
+            await asyncio.sleep(0.5)
+        done = await undo
+        assert isinstance((await look)[CUSTOMER, "u0"], Held)
+        assert (done.paused, done.left, len(done.steps), office.status()) == (False, (), 2, status)
+        again = await office.sync_users(sync, office.hint("u0"))
+        assert all(isinstance(outcome, Held) for outcome in again.values())
+        assert said(office.world.contacts.held) == said(office.before)
+
+    run_virtual(main())
+
+
+def test_when_somebody_lets_the_customer_go_on_meanwhile_no_more_is_taken_back() -> None:
+    """Paused or approved in mid-flight: its looks would write the same again, while the rest is still taken back."""
+
+    async def main() -> None:
+        office = Office()
+        await office.run(3)
+        code = (await office.plan()).code
+        office.world.contacts.on_call["update"] = office.connect  # approved from now on
+        done = await office.undo(code)
+        assert (len(done.steps), done.paused) == (1, False)
+        assert isinstance(done.stopped, Transient)
+        assert done.stopped.code == "resumed_meanwhile"
+        office.world.contacts.on_call.clear()
+        again = await office.undo(code)
+        assert (len(again.steps), again.paused, again.stopped) == (2, True, None)
+        assert said(office.world.contacts.held) == said(office.before)
+
+    run_virtual(main())
+
+
+def test_the_customer_is_asked_for_under_the_lease_and_its_state_told_as_it_is_at_the_end() -> None:
+    async def main(verb: str) -> tuple[int, bool, bool]:
+        office = Office()
+        await office.run(1)
+        code, calls = (await office.plan()).code, list[None]()
+
+        def resume() -> None:
+            calls.append(None)
+            if len(calls) == (2 if verb == "get" else 1):  # the plan of `undo` read first
+                office.connect()
+
+        office.world.contacts.on_call[verb] = resume
+        done = await office.undo(code)
+        assert office.status() is ConnectionStatus.APPROVED
+        return len(done.steps), done.paused, done.stopped is not None
+
+    assert run_virtual(main("get")) == (0, False, True)
+    assert run_virtual(main("update")) == (1, False, False)  # too late to stop anything
+
+
+@pytest.mark.parametrize(("is_with_all", "deeds"), [(False, []), (True, ["pause"])])
+def test_who_is_paused_already_is_not_paused_again(is_with_all: bool, deeds: list[str]) -> None:
+    """Stopped by the switch for everything it is stopped on its own now."""
+
+    async def main() -> None:
+        office = Office()
+        await office.run(1)
+        code = (await office.plan()).code
+        office.connect(status=ConnectionStatus.PAUSED)
+        held = office.world.ledger.connections.held
+        held[CUSTOMER] = replace(held[CUSTOMER], paused_with_all=is_with_all)
+        for _ in range(2):
+            assert (await office.undo(code)).paused
+        assert [deed.what for deed in office.world.ledger.deeds.noted] == deeds
+        assert (held[CUSTOMER].status, held[CUSTOMER].paused_with_all) == (ConnectionStatus.PAUSED, False)
 
     run_virtual(main())
 
@@ -169,7 +195,7 @@ def test_what_the_plan_did_not_show_is_not_done() -> None:
         code = (await office.plan()).code
         office.touch(100, title="Chief")  # ours again, and nobody approved that row
         done = await office.undo(code)
-        assert (100, "title", Why.CHANGED) in why(done.left)
+        assert why(done.left) == [(100, "title", Why.CHANGED)]  # told once
         assert office.contact(100).title == "Chief"
 
     run_virtual(main())
@@ -303,120 +329,6 @@ def test_killed_before_the_unlinking_the_link_still_goes() -> None:
     run_virtual(main())
 
 
-# --- creations --------------------------------------------------------------------------------------------------------
-
-
-async def a_creation() -> tuple[Office, int, str]:
-    office = Office()
-    await office.run(0, new=1)
-    (contact_id,) = office.world.contacts.held
-    return office, contact_id, (await office.plan()).code
-
-
-def test_a_contact_that_we_made_goes_with_its_link_and_its_place_in_the_last_list() -> None:
-    async def main() -> None:
-        office, contact_id, code = await a_creation()
-        await office.world.ledger.sizes.save(ListSizes(CUSTOMER, 5, 5, START))
-        (step,) = (await office.undo(code)).steps
-        assert isinstance(step, Remove)
-        assert (office.world.contacts.held, office.world.ledger.links.held) == ({}, {})
-        last = await office.world.ledger.sizes.last(CUSTOMER)
-        assert last is not None
-        assert (last.users, last.contacts) == (5, 4)
-        entry = office.world.ledger.journal.written[-1]
-        assert (entry.action, entry.contact_id, entry.undoes) == ("delete", contact_id, 1)
-        assert {"name", "email"} <= {change.field for change in entry.changes}
-
-    run_virtual(main())
-
-
-def test_what_hangs_on_it_keeps_it_also_when_it_came_after_the_plan() -> None:
-    async def main() -> None:
-        office, contact_id, code = await a_creation()
-        asked: list[None] = []
-
-        def later() -> None:
-            asked.append(None)
-            if len(asked) == 2:
-                office.world.contacts.hangs[contact_id] = frozenset({"ticket"})
-
-        office.world.contacts.on_call["attached"] = later
-        done = await office.undo(code)
-        assert why(done.left) == [(contact_id, "", Why.ATTACHED)]
-        assert contact_id in office.world.contacts.held
-        assert not (await office.plan()).steps
-
-    run_virtual(main())
-
-
-@pytest.mark.parametrize(
-    "blind",
-    [
-        StopTheLine("syncro", "permission", scope=Scope.ACCOUNT),
-        StopTheLine("syncro", "forbidden", scope=Scope.ACCOUNT),
-        Permanent("syncro", "not_found"),
-        Transient("syncro", "unreadable_answer"),
-    ],
-)
-def test_what_syncro_does_not_show_deletes_nobody(blind: SyncError) -> None:
-    async def main() -> None:
-        office, contact_id, _ = await a_creation()
-        office.world.contacts.failures["attached"] = [blind]
-        plan = await office.plan()
-        assert (plan.steps, why(plan.left)) == ((), [(contact_id, "", Why.UNSEEN)])
-        office.world.contacts.failures["attached"] = [StopTheLine("syncro", "token", scope=Scope.ACCOUNT)]
-        with pytest.raises(StopTheLine):
-            await office.plan()
-
-    run_virtual(main())
-
-
-def test_a_customer_that_the_switch_for_everything_stopped_is_stopped_on_its_own_now() -> None:
-    async def main() -> None:
-        office = Office()
-        await office.run(1)
-        code = (await office.plan()).code
-        office.connect(status=ConnectionStatus.PAUSED)
-        done = await office.undo(code)
-        assert (done.paused, [deed.what for deed in office.world.ledger.deeds.noted]) == (True, ["pause"])
-
-    run_virtual(main())
-
-
-def test_a_deletion_taken_back_makes_the_contact_again_under_a_new_number() -> None:
-    async def main() -> None:
-        office, contact_id, code = await a_creation()
-        before = office.contact(contact_id)
-        done = await office.undo(code)
-        chosen = await office.chosen(done.undo_id)
-        plan = await office.undoing.plan(CUSTOMER, chosen)
-        assert isinstance(plan.steps[0], Recreate)
-        again = await office.undoing.undo(CUSTOMER, chosen, plan.code, "ada")
-        ((new_id, now),) = office.world.contacts.held.items()
-        assert new_id != contact_id
-        assert [step.new_id for step in again.steps if isinstance(step, Recreate)] == [new_id]
-        assert said({1: now}) == said({1: before})
-        assert office.world.ledger.links.held[CUSTOMER, "u0"].contact_id == new_id
-        repeated = await office.undoing.undo(CUSTOMER, chosen, plan.code, "ada")
-        assert (repeated.steps, office.world.contacts.count("create")) == ((), 2)
-
-    run_virtual(main())
-
-
-def test_it_is_not_made_again_beside_another_contact_of_the_person() -> None:
-    async def main() -> None:
-        office, _, code = await a_creation()
-        done = await office.undo(code)
-        chosen = await office.chosen(done.undo_id)
-        plan = await office.undoing.plan(CUSTOMER, chosen)
-        office.world.contacts.put(Contact(55, CUSTOMER, email="U0@contoso.example"))
-        again = await office.undoing.undo(CUSTOMER, chosen, plan.code, "ada")
-        assert [(each.why, each.detail) for each in again.left] == [(Why.REPLACED, "contact 55")]
-        assert office.world.contacts.count("create") == 1
-
-    run_virtual(main())
-
-
 # --- trouble ----------------------------------------------------------------------------------------------------------
 
 
@@ -483,6 +395,19 @@ def test_without_the_ledger_nothing_is_written() -> None:
         with pytest.raises(Transient):
             await office.undo(code)
         assert office.world.contacts.count("update") == 1
+
+    run_virtual(main())
+
+
+def test_a_journal_longer_than_one_look_is_read_to_the_oldest_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        office = Office()
+        await office.run(5)
+        monkeypatch.setattr("worker.undo_reading._PAGE", 2)
+        plan = await office.plan()
+        assert len(plan.steps) == 5
+        done = await office.undo(plan.code)
+        assert (len(done.steps), said(office.world.contacts.held)) == (5, said(office.before))
 
     run_virtual(main())
 

@@ -38,12 +38,6 @@ async def test_now_asks_for_the_latest_link_of_what_a_look_reads() -> None:
     assert http.lines == [f"GET /v1.0/users/delta?$deltatoken=latest&$select={','.join(SELECT)}"]
 
 
-async def test_attributes_of_custom_mappings_are_watched_as_well() -> None:
-    http = ScriptedHttp(page(end=LINK))
-    await GraphUserChanges(http, StaticTokens(), BASE, extra_select=["extension_app_badge", "id"]).now("t")
-    assert http.lines[0].endswith(f"{SELECT[-1]},extension_app_badge")
-
-
 async def test_now_follows_pages_to_the_link_and_ignores_who_is_on_them() -> None:
     source, http = changes(page("a", following=f"{DELTA}?$skiptoken=1"), page("b", end=LINK))
     assert await source.now("t") == OURS
@@ -140,16 +134,12 @@ async def test_throttling_and_lost_consent_are_told_apart() -> None:
         await source.since("t", OURS)
 
 
-@pytest.mark.parametrize(
-    ("base", "extra"),
-    [(BASE, ["extension_app_badge"]), ("https://graph.other.example", [])],
-)
-async def test_a_link_for_other_fields_or_of_another_cloud_is_void(base: str, extra: list[str]) -> None:
-    """Graph would go on telling of the old fields alone, or never answer at all."""
+async def test_a_link_of_another_cloud_is_void() -> None:
+    """Graph would never answer. One for other attributes: `test_attributes.py`."""
     link = await GraphUserChanges(ScriptedHttp(page(end=LINK)), StaticTokens(), BASE).now("t")
     http = ScriptedHttp(page("a", end=LINK))
     with pytest.raises(Transient) as caught:
-        await GraphUserChanges(http, StaticTokens(), base, extra_select=extra).since("t", link)
+        await GraphUserChanges(http, StaticTokens(), "https://graph.other.example").since("t", link)
     assert caught.value.code == RESYNC
     assert http.requests == []
     assert (await GraphUserChanges(http, StaticTokens(), f"{BASE}/").since("t", link)).user_ids == ("a",)
