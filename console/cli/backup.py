@@ -11,7 +11,7 @@ import typer
 from console import operations
 from console.cli.context import acting, operate
 from console.cli.output import Json, print_json, print_table, say
-from console.operations import Restored
+from console.operations import Restored, ShownProtection
 
 # What the tables of a ledger hold, in the words of technicians; any other goes by its name.
 WORDS = {
@@ -69,16 +69,21 @@ def restore(
     replace: Annotated[
         bool, typer.Option("--replace", help="Put it in the place of what the ledger holds, which is saved first.")
     ] = False,
+    as_it_was: Annotated[
+        bool, typer.Option("--as-it-was", help="Without the pauses, locks and rules that people set since the backup.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put a backup in the place of an empty ledger. Or of any other, with --replace; stop all services first.
 
-    A contact that was made since the backup is found again by its user, and never made twice.
+    Pauses, locks and whatever else stops writes now stay in force. Contacts made since the backup are found again.
 
     Example: entra-syncro restore /var/backups/ledger-2026-11-24.db --replace
     """
     done = operate(
-        context, lambda ports: operations.restore(ports, file, replace=replace, by=acting(context)), lazy=True
+        context,
+        lambda ports: operations.restore(ports, file, replace=replace, as_it_was=as_it_was, by=acting(context)),
+        lazy=True,
     )
     if as_json:
         print_json(done)
@@ -90,11 +95,42 @@ def restore(
 def _say_what_next(done: Restored) -> None:
     if done.before is not None:
         say(f"What the ledger held before is saved in {done.before}")
-    say("Approvals, pauses and connections are as they were then: look at entra-syncro customers list.")
+    _say_protections(done)
+    say("Approvals and connections are as they were then: look at entra-syncro customers list.")
     say(
         "Then start the services: entra-syncro run. They begin with a full sync of each approved customer "
         f"({done.full_syncs}), which finds what happened since."
     )
+
+
+def _say_protections(done: Restored) -> None:
+    if done.before is None:
+        say(
+            "Nothing could be carried over, for the ledger was empty: whom people paused or disconnected since the "
+            "backup, and which contacts they locked, is not known here. Before you start the services, set again what "
+            "must hold: entra-syncro customers pause, disconnect and pin."
+        )
+        return
+    if not done.protections:
+        say("The ledger that was there had no pause, lock or rule that the backup does not have.")
+        return
+    gone = "Gone, for the ledger is as it was; each command brings one back"
+    stays = "Newer than the backup and still in force; each command shows or ends one"
+    say(f"{gone if done.as_it_was else stays}:")
+    for each in done.protections:
+        say(f"- {_about(each)}")
+        say(f"  {each.command}")
+
+
+def _about(one: ShownProtection) -> str:
+    said = f"{one.customer_name} ({one.customer_id}): {one.what}"
+    if one.contact_id is not None:
+        said += f", contact {one.contact_id}"
+    if one.user_id:
+        said += f", user {one.user_id}"
+    if one.last_day is not None:
+        said += f", until the end of {one.last_day}"
+    return f"{said} ({one.why})" if one.why else said
 
 
 def _print_rows(title: str, rows: Mapping[str, int]) -> None:

@@ -46,6 +46,7 @@ def pause(
         print_json(paused)
         return
     say(f"{paused.customer_name} is paused: nothing is written for it. Its connection and its approval stay.")
+    say("It stays so when everything goes on (customers resume --all).")
     say(f"Go on, with everything that changed meanwhile: entra-syncro customers resume {one}")
 
 

@@ -2,8 +2,9 @@
 
 A backup is one snapshot, taken while services run, seen by nobody else (0600), and read again before it gets its name.
 A restore happens in one transaction, of a backup that this release knows or can bring up to date; the backup itself is
-only read. It refuses a ledger that anybody else has open, and one that holds something unless that may go. Next:
-`copy.py`.
+only read. What protects (locks, pauses, ...) and the full syncs that are owed are laid over a private copy of it first,
+so that they come with the rest or not at all. It refuses a ledger that anybody else has open, and one that holds
+something unless it is told where to save that first. Next: `workroom.py`, `alone.py`, `carrying.py`, `copy.py`.
 """
 
 from __future__ import annotations
@@ -11,37 +12,50 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from sqlalchemy import Table, func, select, text
+from sqlalchemy import Table, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.adapters.ledger.copy import copy_ledger
-from shared.adapters.ledger.engines import APPLICATION, PATIENCE, open_engines, sqlite_arguments
+from shared.adapters.ledger.alone import alone
+from shared.adapters.ledger.carrying import lay_over, standing
+from shared.adapters.ledger.copy import copy_ledger, copy_rows, empty, holds_anything
+from shared.adapters.ledger.engines import PATIENCE, open_engines, sqlite_arguments
 from shared.adapters.ledger.failures import our_errors
 from shared.adapters.ledger.migrations import HEAD
 from shared.adapters.ledger.schema import metadata
-from shared.adapters.ledger.target import PostgresTarget, SqliteTarget, target_of
+from shared.adapters.ledger.target import PostgresTarget, SqliteTarget, Target, target_of
 from shared.adapters.ledger.upgrade import upgrade
+from shared.adapters.ledger.workroom import workroom
+from shared.domain.desk import Deed
 from shared.domain.errors import Permanent, Transient
+from shared.domain.protections import Protection, protections
+from shared.domain.restoring import Carried, carried
+from shared.ports import Loaded
 
 _IN_MEMORY = "a ledger in memory ends with its process: there is nothing to save or to restore"
 _EXISTS = "a file of this name is there already: give another name, or move that file away"
 _NO_FOLDER = "there is no folder for this file: make it first, or name another one"
 _MISSING = "there is no such file: look at its path"
 _NO_BACKUP = "this file is not a backup of a ledger: name another one"
+_NEWER = "a newer release of entra-syncro made this backup: install that release first"
 _DAMAGED = "this backup is damaged: take an earlier one"
-_IN_USE = "something else has the ledger open: stop every entra-syncro process first"
+_NOT_EMPTY = "the ledger holds something already: say where to save it first"
 
 
 class LedgerBackups:
-    """`url`: the address of the ledger that is saved and restored (`open_ledger`)."""
+    """`url`: the address of the ledger that is saved and restored (`open_ledger`).
 
-    def __init__(self, url: str) -> None:
+    `folder`: where a restore may put its private copies; None: beside the backup.
+    """
+
+    def __init__(self, url: str, folder: Path | None = None) -> None:
         self._url = url
+        self._folder = folder
         self._target = target_of(url)
 
     async def save(self, path: Path) -> Mapping[str, int]:
@@ -54,17 +68,17 @@ class LedgerBackups:
                 await copy_ledger(self._url, f"embedded:{unfinished}")
             return await asyncio.to_thread(_examined, unfinished, revision=HEAD)
 
-    async def load(self, path: Path, *, replace: bool = False) -> Mapping[str, int]:
-        """Raises Permanent "backup_missing", "backup_other", "backup_damaged", "ledger_newer" (of the backup),
-        "ledger_not_empty" or "ledger_memory", and Transient "ledger_in_use" or as a ledger does."""
+    async def load(self, path: Path, deed: Deed, *, before: Path | None = None, as_it_was: bool = False) -> Loaded:
+        """Raises Permanent "backup_missing", "backup_other", "backup_damaged", "backup_newer", "ledger_newer",
+        "ledger_not_empty" or "ledger_memory", those of `save` for `before`, and Transient "ledger_in_use",
+        "ledger_restoring" or as a ledger does."""
         target = _durable(self._target)
         if not await asyncio.to_thread(path.is_file):
             raise Permanent("ledger", "backup_missing", _MISSING)
-        with our_errors(), TemporaryDirectory(prefix="entra-syncro-restore-") as folder:
-            current = SqliteTarget(Path(folder) / "backup.db")
-            await asyncio.to_thread(_take, path, current)
-            await _require_alone(target)
-            return await copy_ledger(f"embedded:{current.path}", self._url, replace=replace)
+        with our_errors(), workroom(self._folder or path.parent) as folder:
+            await asyncio.to_thread(_take, path, SqliteTarget(folder / "backup.db"))
+            await asyncio.to_thread(upgrade, target)
+            return await _replaced(target, before, folder / "backup.db", deed, as_it_was=as_it_was)
 
 
 def _durable(target: SqliteTarget | PostgresTarget) -> SqliteTarget | PostgresTarget:
@@ -142,7 +156,12 @@ def _take(path: Path, goal: SqliteTarget) -> None:
         there.backup(here)
         if not _is_whole(here):
             raise Permanent("ledger", "backup_damaged", _DAMAGED)
-    upgrade(goal)
+    try:
+        upgrade(goal)
+    except Permanent as error:
+        if error.code != "ledger_newer":
+            raise
+        raise Permanent("ledger", "backup_newer", _NEWER) from None
 
 
 @contextmanager
@@ -158,32 +177,41 @@ def _unfit() -> Iterator[None]:
         raise
 
 
-async def _require_alone(target: SqliteTarget | PostgresTarget) -> None:
-    if isinstance(target, SqliteTarget):
-        is_alone = await asyncio.to_thread(_is_alone, target)
-    else:
-        async with open_engines(target, patience=PATIENCE) as engines, engines.single.connect() as connection:
-            others = text(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                " AND application_name = :name AND pid <> pg_backend_pid()"
-            )
-            is_alone = not await connection.scalar(others, {"name": APPLICATION})
-    if not is_alone:
-        raise Transient("ledger", "ledger_in_use", _IN_USE)
+async def _replaced(target: Target, before: Path | None, current: Path, deed: Deed, *, as_it_was: bool) -> Loaded:
+    """Under one lock: what the ledger holds is saved, then what must not be lost of it, then it goes."""
+    async with alone(target) as here:
+        carry: Carried | None = None
+        told: Sequence[Protection] = ()
+        was_empty = not await holds_anything(here)
+        if not was_empty:
+            if before is None:
+                raise Permanent("ledger", "ledger_not_empty", _NOT_EMPTY)
+            carry, told = await _saved(here, before, current, deed.at)
+        full_syncs = await lay_over(current, None if as_it_was else carry, deed)
+        if not was_empty:
+            await empty(here, target)
+        source = SqliteTarget(current)
+        async with open_engines(source, patience=PATIENCE) as there, there.single.connect() as reading:
+            rows = await copy_rows(reading, here, target)
+    return Loaded(rows, None if was_empty else before, full_syncs, tuple(told))
 
 
-def _is_alone(target: SqliteTarget) -> bool:
-    """Every connection, idle ones too, shares a lock on the file as long as it is open."""
-    with closing(sqlite3.connect(target.dsn, timeout=0.5, isolation_level=None)) as connection:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY"):
-                raise
-            return False
-        connection.execute("ROLLBACK")
-        return True
+async def _saved(
+    here: AsyncConnection, before: Path, backup: Path, now: datetime
+) -> tuple[Carried, Sequence[Protection]]:
+    """The present ledger as a backup of its own, and what of it the other one lacks; for the ledger and for people."""
+    with _named_at_last(before) as unfinished:
+        goal = SqliteTarget(unfinished)
+        await asyncio.to_thread(upgrade, goal)
+        async with open_engines(goal, patience=PATIENCE) as there, there.atomic.begin() as writing:
+            # PostgreSQL keeps what was read from open until its transaction is undone, and empties no such table.
+            reading = await here.begin_nested()
+            await copy_rows(here, writing, goal)
+            await reading.rollback()
+        present, then = await standing(unfinished, now), await standing(backup, now)
+        carry = carried(present, then, now)
+        await asyncio.to_thread(_examined, unfinished, revision=HEAD)
+        return carry, protections(carry, present, then)
 
 
 # --- both -------------------------------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ def _values(connection: Connection) -> dict[str, object]:
         "connected_at": connection.connected_at,
         "changed_at": connection.changed_at,
         "more_tenants": list(connection.more_tenants) or None,
+        "paused_with_all": connection.paused_with_all,
     }
 
 
@@ -85,4 +86,5 @@ def _connection(row: Row[Any]) -> Connection:
         connected_at=row.connected_at,
         changed_at=row.changed_at,
         more_tenants=tuple(row.more_tenants or ()),
+        paused_with_all=row.paused_with_all,
     )

@@ -13,7 +13,7 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, text
+from sqlalchemy import Connection, Table, delete, exists, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.adapters.ledger.engines import PATIENCE, open_engines
@@ -31,11 +31,8 @@ _OTHER_RELEASE = "the source was made by another release: start this release on 
 _NOT_EMPTY = "the target holds something already: give a new file or an empty database"
 
 
-async def copy_ledger(source: str, target: str, *, replace: bool = False) -> Mapping[str, int]:
-    """Rows copied, by table. Raises Permanent for a source that is none and for a target that is not empty.
-
-    `replace`: what the target holds goes, in the same transaction.
-    """
+async def copy_ledger(source: str, target: str) -> Mapping[str, int]:
+    """Rows copied, by table. Raises Permanent for a source that is none and for a target that is not empty."""
     origin, goal = target_of(source), target_of(target)
     if isinstance(origin, SqliteTarget) and not (origin.path and origin.path.is_file()):
         raise Permanent("ledger", "ledger_missing", _NOT_THERE)
@@ -45,9 +42,28 @@ async def copy_ledger(source: str, target: str, *, replace: bool = False) -> Map
             await _hold_still(reading, origin)
             await asyncio.to_thread(upgrade, goal)
             async with open_engines(goal, patience=PATIENCE) as here, here.atomic.begin() as writing:
-                if replace:
-                    await _empty(writing, goal)
-                return {table.name: await _copy(table, reading, writing, goal) for table in metadata.sorted_tables}
+                return await copy_rows(reading, writing, goal)
+
+
+async def copy_rows(reading: AsyncConnection, writing: AsyncConnection, goal: Target) -> Mapping[str, int]:
+    """The same inside two transactions of the caller's, both at the schema of this release."""
+    return {table.name: await _copy(table, reading, writing, goal) for table in metadata.sorted_tables}
+
+
+async def holds_anything(connection: AsyncConnection) -> bool:
+    for table in metadata.sorted_tables:
+        if await connection.scalar(select(exists().select_from(table))):
+            return True
+    return False
+
+
+async def empty(writing: AsyncConnection, goal: Target) -> None:
+    """Inside the caller's transaction."""
+    if isinstance(goal, PostgresTarget):  # at once, however many rows there are
+        await writing.execute(text("TRUNCATE " + ", ".join(f'"{name}"' for name in sorted(metadata.tables))))
+        return
+    for table in metadata.sorted_tables:
+        await writing.execute(delete(table))
 
 
 def _require_current(connection: Connection) -> None:
@@ -61,14 +77,6 @@ async def _hold_still(reading: AsyncConnection, origin: Target) -> None:
     if isinstance(origin, PostgresTarget):
         await reading.rollback()  # the isolation level is chosen before the first question
         await reading.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-
-
-async def _empty(writing: AsyncConnection, goal: Target) -> None:
-    if isinstance(goal, PostgresTarget):  # at once, however many rows there are
-        await writing.execute(text("TRUNCATE " + ", ".join(f'"{name}"' for name in sorted(metadata.tables))))
-        return
-    for table in metadata.sorted_tables:
-        await writing.execute(delete(table))
 
 
 async def _copy(table: Table, reading: AsyncConnection, writing: AsyncConnection, goal: Target) -> int:

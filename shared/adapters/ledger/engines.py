@@ -1,7 +1,7 @@
 """The engines over one target, and everything in which SQLite and PostgreSQL differ at run time.
 
 Nothing here knows a table. `single` runs one statement that is durable when it returns, without a transaction
-around it; `atomic` runs several as one. Next: `database.py`.
+around it; `atomic` runs several as one. Next: `postgres.py`, `database.py`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
-import asyncpg
 from sqlalchemy import Connection, Engine, Table, event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
@@ -24,11 +23,14 @@ from shared.adapters.ledger.failures import our_errors
 from shared.adapters.ledger.target import PostgresTarget, SqliteTarget, Target
 
 PATIENCE = 5.0  # seconds for a lock or a connection; our own transactions hold one for milliseconds
-POOL = 8  # connections to PostgreSQL per process; its default of 100 then serves a dozen processes
-FAREWELL = 0.5  # seconds for the server to take note of the end of a connection
 APPLICATION = "entra-syncro"  # by this name PostgreSQL tells our connections from others
+RESTORE_LOCK = 0x656E7473  # an advisory lock: each connection shares it, and a restore takes it whole
 ATOMIC = "ledger_atomic"  # execution option: this transaction writes, take SQLite's write lock at its beginning
-Insert = sqlite.Insert | postgresql.Insert
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+    Insert = sqlite.Insert | postgresql.Insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,11 @@ async def open_engines(target: Target, *, patience: float) -> AsyncIterator[Engi
                     gate = asyncio.Lock()
                     yield Engines(engine, engine.execution_options(**{ATOMIC: True}), sqlite.insert, gate)
         case PostgresTarget():
+            from shared.adapters.ledger.postgres import insert, postgres_engine  # one machine needs no such driver
+
             async with _disposed(postgres_engine(target, patience=patience)) as engine:
                 single = engine.execution_options(isolation_level="AUTOCOMMIT")
-                yield Engines(single, engine, postgresql.insert, nullcontext())
+                yield Engines(single, engine, insert, nullcontext())
         case _:
             assert_never(target)
 
@@ -107,47 +111,3 @@ def _begin(connection: Connection) -> None:
     # busy_timeout or not; a single statement needs no transaction at all.
     if connection.get_execution_options().get(ATOMIC):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def postgres_engine(target: PostgresTarget, *, patience: float, lock_patience: float | None = None) -> AsyncEngine:
-    """Checked before use, since a server or a firewall drops idle connections without telling.
-
-    Waits are bounded twice: by the server (a frozen client must not hold its locks for ever) and, a little later,
-    by the client (a frozen server cannot bound anything). `lock_patience`: seconds, when others may hold a lock for
-    longer than `patience`, as a migration does.
-    """
-    statement = lock_patience or patience
-    return create_async_engine(
-        target.url,
-        pool_size=POOL,
-        max_overflow=0,
-        pool_timeout=patience,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        connect_args={
-            "connection_class": _Bounded,
-            "timeout": patience,
-            "command_timeout": statement + 1.0,
-            "server_settings": _server_settings(statement),
-        },
-        hide_parameters=True,
-    )
-
-
-class _Bounded(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carries no types
-    """A frozen server answers no farewell: wait a moment and hang up. asyncpg would wait for long, and raise."""
-
-    async def close(self, *, timeout: float | None = None) -> None:
-        with suppress(TimeoutError):
-            await super().close(timeout=FAREWELL)
-
-
-def _server_settings(statement: float) -> dict[str, str]:
-    """As `SET`: times in milliseconds."""
-    return {
-        "application_name": APPLICATION,
-        "timezone": "UTC",
-        "statement_timeout": str(int(statement * 1000)),
-        "lock_timeout": str(int(statement * 1000)),
-        "idle_in_transaction_session_timeout": str(int(3 * statement * 1000)),
-    }

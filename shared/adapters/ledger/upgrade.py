@@ -18,14 +18,18 @@ from typing import assert_never
 from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
-from shared.adapters.ledger.engines import ATOMIC, PATIENCE, postgres_engine, prepare_sqlite, sqlite_arguments
+from shared.adapters.ledger.engines import ATOMIC, PATIENCE, prepare_sqlite, sqlite_arguments
 from shared.adapters.ledger.migrations import HEAD
+from shared.adapters.ledger.restoring import refuse_meanwhile
 from shared.adapters.ledger.target import PostgresTarget, SqliteTarget, Target
 from shared.domain.errors import Permanent
 
 _PATIENCE = 60.0  # seconds for another process to finish its migration
 _ADVISORY_LOCK = 0x656E7472  # any number that all versions of this program share ("entr")
-_NEWER = "a newer release of entra-syncro made this ledger: install that release, or restore the backup made before it"
+_NEWER = (
+    "a newer release of entra-syncro made this ledger: install that release; or, to go back, move its file away (or"
+    " name an empty database in ledger.url), then put the backup made before it there: entra-syncro restore BACKUP"
+)
 
 # Alembic keeps the migration that runs in a global of its module, so one process runs one at a time. Each runs in
 # a thread of its own, never in an event loop that this could block.
@@ -33,7 +37,7 @@ _one_alembic = threading.Lock()
 
 
 def upgrade(target: Target) -> None:
-    """Raises Permanent "ledger_newer"; and whatever the driver raises, for `our_errors` to translate."""
+    """Raises Permanent "ledger_newer", Transient "ledger_restoring", and what the driver does, for `our_errors`."""
     match target:
         case SqliteTarget():
             _upgrade_sqlite(target)
@@ -60,16 +64,18 @@ def migrate(connection: Connection) -> None:
 
     config = Config()
     config.set_main_option("script_location", "shared.adapters.ledger:migrations")
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    # up to our own, and no further: whoever replaces the package under a running process may bring newer files
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions("base", HEAD)}
     present = revision(connection)
     if present is not None and present not in known:
         raise Permanent("ledger", "ledger_newer", _NEWER)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, HEAD)
 
 
 def _upgrade_sqlite(target: SqliteTarget) -> None:
     if target.path is not None:
+        refuse_meanwhile(target.path)
         _prepare_file(target.path)
     engine = create_engine(
         target.url("pysqlite"),
@@ -107,6 +113,8 @@ def _has_wal(connection: sqlite3.Connection, *, last: bool) -> bool:
 
 
 async def _upgrade_postgres(target: PostgresTarget) -> None:
+    from shared.adapters.ledger.postgres import postgres_engine
+
     engine = postgres_engine(target, patience=PATIENCE, lock_patience=_PATIENCE)
     try:
         async with engine.connect() as connection:

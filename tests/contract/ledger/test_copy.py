@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from sandbox.servers import PostgresServer
 from shared.adapters.ledger import Ledger, open_ledger
-from shared.adapters.ledger.copy import copy_ledger
+from shared.adapters.ledger.copy import BATCH, copy_ledger
 from shared.adapters.ledger.engines import open_engines
 from shared.adapters.ledger.schema import metadata
 from shared.adapters.ledger.target import target_of
@@ -27,6 +27,7 @@ from tests.support.ledger import CUSTOMER, a_connection, a_hold, a_letter, a_lin
 
 TENANT = "84bd8158-6d4d-4958-8b9f-9d6445542f95"
 CONTENT = dict[str, list[tuple[object, ...]]]
+ENTRIES = BATCH + 20  # of the journal: more than one batch
 
 
 async def fill(ledger: Ledger) -> None:
@@ -38,7 +39,7 @@ async def fill(ledger: Ledger) -> None:
     await ledger.approvals.propose(a_proposal("d2", {"cora": "r3"}))
     await ledger.links.link(a_link("anna", 7))
     await ledger.owed.mark(CUSTOMER, "paused", START)
-    for number in range(1200):  # more than one batch
+    for number in range(ENTRIES):
         await ledger.journal.intend(an_entry(f"user-{number}"))
     await ledger.journal.settle(1, WriteState.WRITTEN, at=START, contact_id=7)
     await ledger.dead_letters.record(a_letter(body=b"\x00\xff not a message"))
@@ -59,7 +60,8 @@ async def fill(ledger: Ledger) -> None:
     await ledger.pins.pin(Pin(CUSTOMER, 101, "the owner's own number", "kim", START, START))
     await ledger.choices.choose(Chosen(CUSTOMER, "anna", Choice.DISMISS, "d1", "two Annas", "kim", START))
     await ledger.deeds.note(Deed("kim", "pin", START, CUSTOMER, {"contact": 101}))
-    await ledger.notices.open(Notice("held:4711", "held", CUSTOMER, "A full sync waits for approval.", START))
+    await ledger.notices.open(Notice("held:4711", "held", CUSTOMER, "A full sync waits.", START, meant_for=("ticket",)))
+    await ledger.notices.told("held:4711", START, "ticket", unsure=True)
 
 
 async def content(url: str) -> CONTENT:

@@ -1,6 +1,8 @@
 """Yesterday's backup: what happened since is found again in Entra and in Syncro, and nobody gets a second contact.
 
-Saved while everything runs; restored in its own place, with the short-lived state kept or lost, or on the other engine.
+Saved while everything runs; restored in its own place, where the links of now are carried over, or exactly as it was,
+with the short-lived state kept or lost, or on the other engine. Where nothing but the name tells whose contact it is, a
+person is asked.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from shared.runtime.settings import Settings
 from shared.runtime.wiring import open_adapters
 from tests.integration.engines.test_moving import WITHIN, Company, placed, running, set_up
 
+HOW = {"in-place": "created", "by-mail": "mail"}
+
 
 async def hired(company: Company, ports: OperatorPorts) -> str:
     """Somebody new, who has a contact in the end, and the ledger knows of it. Gives the user's id."""
@@ -40,10 +44,11 @@ def contacts_of(company: Company, user_id: str) -> list[Contact]:
     return [contact for contact in every if value_of(contact, "azure_object_id") == user_id]
 
 
-async def restored(settings: Settings, backup: Path, *, replace: bool) -> None:
+async def restored(settings: Settings, backup: Path, *, replace: bool, as_it_was: bool) -> None:
     """By an operator, with no service running."""
     async with open_adapters(settings) as adapters:
-        done = await operations.restore(operator_ports(settings, adapters), backup, replace=replace, by="test")
+        ports = operator_ports(settings, adapters)
+        done = await operations.restore(ports, backup, replace=replace, as_it_was=as_it_was, by="test")
     assert done.full_syncs == 1
     assert (done.before is not None) == replace
 
@@ -66,7 +71,7 @@ async def lose_state(settings: Settings) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "case", ["in-place", pytest.param("state-lost", marks=pytest.mark.every_run), "by-mail", "on-postgresql"]
+    "case", ["in-place", pytest.param("state-lost", marks=pytest.mark.every_run), "by-mail", "by-name", "on-postgresql"]
 )
 async def test_restored_backup_makes_no_second_contact(
     case: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -86,18 +91,25 @@ async def test_restored_backup_makes_no_second_contact(
         contacts = company.contacts
         if case == "state-lost":
             await lose_state(first)
-        if case == "by-mail":  # an account without that field
+        if case in ("in-place", "by-mail", "by-name"):  # an account without that field
             contact.properties["azure_object_id"] = ""
+        if case in ("in-place", "by-name"):  # and with an address of its own
+            contact.values["email"] = "nadia@private.test"
         if case == "on-postgresql":
             server: PostgresServer = request.getfixturevalue("postgres_server")
             second = placed(base, Engine(ledger=server.fresh_url()))
-        await restored(second, backup, replace=second is first)
+        await restored(second, backup, replace=second is first, as_it_was=case != "in-place")
         async with running(second, Role.ALL) as ports:
             await caught_up(company, ports)
-            link = await ports.links.of_user(company.customer_id, user_id)
-            assert link is not None
-            assert (link.contact_id, link.how) == (contact.id, "mail" if case == "by-mail" else "object-id")
             assert company.contacts == contacts
+            link = await ports.links.of_user(company.customer_id, user_id)
+            if case == "by-name":
+                (asked,) = await ports.conflicts.list(company.customer_id)
+                assert (link, asked.user_id) == (None, user_id)
+                assert [each.contact_id for each in asked.candidates] == [contact.id]
+                return
+            assert link is not None
+            assert (link.contact_id, link.how) == (contact.id, HOW.get(case, "object-id"))
             company.titles[user_id] = "Chief Purser"
             async with open_administrator(world.info()) as admin:
                 await admin.patch(company.shape.tenant_id, user_id, jobTitle="Chief Purser")
