@@ -16,13 +16,15 @@ import typer
 
 from console import operations
 from console.cli.context import acting, operate
-from console.cli.output import Json, print_json, print_table, say
+from console.cli.output import Json, print_json, print_table, say, stdout
+from console.cli.preview import WIDE
 from console.operations import PolicyChange, Wish
 from console.operations.errors import held, wrong_use
+from console.operations.rules import Rule
 from shared.domain.changes import Conflict, CreateContact, Excluded, NoChange, NotYet, Pinned, Plan, UpdateContact
 from shared.domain.records import ConnectionStatus
 
-app = typer.Typer(no_args_is_help=True, help="A customer's rules: who gets a contact, which fields follow.")
+app = typer.Typer(no_args_is_help=True, help="A customer's rules: who gets a contact, which fields.")
 
 Customer = Annotated[int, typer.Argument(help="Syncro's number of the customer.")]
 MOST = 40  # changed users that a terminal shows; the counts are always of all
@@ -39,14 +41,20 @@ def show(context: typer.Context, customer: Customer, as_json: Json = False) -> N
         rules = {rule.key: {"value": rule.value, "from": _source(rule.own)} for rule in shown.rules}
         print_json({"customer_id": customer, "customer_name": shown.connection.customer_name, "rules": rules})
         return
-    print_table(
-        f"{shown.connection.customer_name}: rules",
-        ["rule", "value", "from", "what it is"],
-        ((rule.key, rule.value or "-", _source(rule.own), rule.about) for rule in shown.rules),
-        empty="",
-        whole="rule",
-    )
+    _show_rules(f"{shown.connection.customer_name}: rules", shown.rules)
     say(f"Change one: entra-syncro customers policy set {customer} KEY=VALUE (a look comes first, then a question)")
+
+
+def _show_rules(title: str, rules: Sequence[Rule]) -> None:
+    """On a narrow terminal only the customer's own say where they come from."""
+    if stdout().width >= WIDE:
+        lines = ((rule.key, rule.value or "-", _source(rule.own), rule.about) for rule in rules)
+        print_table(title, ["rule", "value", "from", "what it is"], lines, empty="", whole="rule")
+        return
+    narrow = (("*" * rule.own + rule.key, rule.value or "-", rule.about) for rule in rules)
+    print_table(title, ["rule", "value", "what it is"], narrow, empty="", whole="rule")
+    own = sum(rule.own for rule in rules)
+    say(f"Marked * are this customer's own: {own}. The others are the deployment's ([policy] in the settings).")
 
 
 @app.command("set")
@@ -126,6 +134,11 @@ def _show(change: PolicyChange) -> None:
         say(f"Users not shown here: {len(change.rows) - MOST} (all of them with --json).")
     counts = ", ".join(f"{outcome} {now} -> {then}" for outcome, (now, then) in (change.counts or {}).items())
     say(f"Users for whom something changes: {len(change.rows)}. All users: {counts or 'none'}.")
+    if change.lacking:
+        say(
+            f"The tenant has no such attribute: {', '.join(change.lacking)}. Nothing is written from it. Compare the "
+            "name with Entra; if it is right, the app that owns it has to be consented in the customer's tenant."
+        )
     if "deleted" in change.keys:
         say("Deleted users are looked up by full syncs alone; they are not among the users above.")
 
@@ -183,6 +196,7 @@ def _as_document(change: PolicyChange, *, saved: bool) -> dict[str, object]:
         "customer_name": change.connection.customer_name,
         "saved": saved,
         "rules": {key: {"before": before, "after": after} for key, (before, after) in change.keys.items()},
+        "attributes_not_there": list(change.lacking),
         "counts": {key: {"before": now, "after": then} for key, (now, then) in (change.counts or {}).items()},
         "users": [
             {"user_id": row.user_id, "user": row.user_label, "before": told(row.before), "after": told(row.after)}

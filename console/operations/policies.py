@@ -17,6 +17,7 @@ from console.operations.ports import OperatorPorts
 from console.operations.previews import FRESH
 from console.operations.rules import Rule, Wish, applied, changed_keys, rules_of
 from shared.domain.changes import Conflict, CreateContact, Excluded, Plan, UpdateContact
+from shared.domain.mapping import extensions_of
 from shared.domain.policy import SyncPolicy
 from shared.domain.preview import Preview, outcome_of
 from shared.domain.records import Approval, Connection
@@ -43,7 +44,7 @@ class PolicyChange:
     """What a wish comes to. `keys`: key -> value before and after; none: nothing changes.
 
     `rows`: users for whom something else would be done, in the order of the reading. `counts`: outcome in words ->
-    users before and after.
+    users before and after. `lacking`: attributes that the rules ask for and a tenant of the customer does not have.
     """
 
     connection: Connection
@@ -53,6 +54,7 @@ class PolicyChange:
     rows: tuple[ChangedRow, ...] = ()
     counts: Mapping[str, tuple[int, int]] | None = None
     preview: Preview | None = None
+    lacking: tuple[str, ...] = ()
 
 
 async def show_policy(ports: OperatorPorts, customer_id: int) -> ShownPolicy:
@@ -69,7 +71,8 @@ async def plan_policy(ports: OperatorPorts, customer_id: int, wish: Wish) -> Pol
     if not keys:
         return PolicyChange(tied, before, after, keys)
     now, then = await ports.passes.compare(customer_id, after)
-    return PolicyChange(tied, before, after, keys, _changed_rows(now, then), _counts(now, then), then)
+    lacking = await _lacking(ports, tied, after)
+    return PolicyChange(tied, before, after, keys, _changed_rows(now, then), _counts(now, then), then, lacking)
 
 
 async def save_policy(ports: OperatorPorts, change: PolicyChange, *, by: str = "") -> None:
@@ -83,6 +86,15 @@ async def save_policy(ports: OperatorPorts, change: PolicyChange, *, by: str = "
     await _outdate_preview(ports, change)
     await ports.policies.save_policy(customer_id, change.after)
     await note(ports, by, "policy", customer_id, rules=", ".join(change.keys))
+
+
+async def _lacking(ports: OperatorPorts, tied: Connection, policy: SyncPolicy) -> tuple[str, ...]:
+    wanted = extensions_of(policy)
+    if not wanted:
+        return ()
+    # Graph's names know no case, and what is lacking may be spelled as another customer's rule has it
+    absent = {n.casefold() for tenant_id in tied.tenants for n in await ports.directory.lacking(tenant_id, wanted)}
+    return tuple(name for name in wanted if name.casefold() in absent)
 
 
 async def _outdate_preview(ports: OperatorPorts, change: PolicyChange) -> None:

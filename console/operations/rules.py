@@ -7,7 +7,6 @@ refused with what is allowed. Next: `console/operations/policies.py`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from console.operations.errors import wrong_use
-from shared.domain.mapping import TABLE, is_attribute, owned_names
+from shared.domain.guid import is_guid
+from shared.domain.mapping import TABLE, owned_names, unread_attribute
 from shared.domain.policy import Authority, CustomMapping, FieldNames, SkuLabel, SyncPolicy
 
 SHORT = {"scope": "create_scope"}  # what people say for a key
 LISTS = frozenset({"domains", "departments", "groups", "service_patterns"})
 TABLES = frozenset({"custom_mappings", "extra_skus"})  # only from a file: one text has no room for them
 _SECTIONS = ("authority", "fields")
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +167,10 @@ def _beyond_types(policy: SyncPolicy) -> str:
     for mapping in policy.custom_mappings:
         if mapping.field in owned_names(policy.fields):
             return f'custom_mappings: "{mapping.field}" is kept by entra-syncro itself. Choose another field.'
-        if not is_attribute(mapping.attribute):
-            return (
-                f'custom_mappings: "{mapping.attribute}" is no attribute that is read. Take a plain one of the user '
-                "(department, companyName, officeLocation, employeeId ...) or extensionAttribute1 to 15."
-            )
+    if unread := unread_attribute(policy):
+        return f"custom_mappings: {unread}"
     for sku in policy.extra_skus:
-        if not _GUID.fullmatch(sku.sku_id):
+        if not is_guid(sku.sku_id):
             return f'extra_skus: "{sku.sku_id}" is no product id (a GUID; runs show names unknown ones).'
     return ""
 

@@ -6,6 +6,7 @@ It says what a field would get and when two values are the same, never whether i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -82,13 +83,41 @@ def attribute(user: DirectoryUser, graph_name: str) -> str:
     if plain is not None:
         return _as_text(getattr(user, plain))
     extensions = {name.casefold(): value for name, value in (user.extensions or {}).items()}
-    return _as_text(extensions.get(graph_name.rpartition(".")[2].casefold()))
+    return _as_text(extensions.get(graph_name.rpartition(".")[2].strip().casefold()))
 
 
 def is_attribute(graph_name: str) -> bool:
-    """Is this an attribute that every reading of a user has? Directory extensions are not."""
+    """Is this an attribute that is read, of every user or, directory extensions, where a rule asks for it?"""
     name = graph_name.casefold()
-    return name in _ATTRIBUTES or name in _EXTENSIONS
+    return name in _ATTRIBUTES or name in _EXTENSIONS or bool(extension_name(graph_name))
+
+
+def unread_attribute(policy: SyncPolicy) -> str:
+    """What is wrong with the first attribute of a custom mapping that is never read, "" when all are."""
+    for each in policy.custom_mappings:
+        if not is_attribute(each.attribute):
+            return (
+                f'"{each.attribute}" is no attribute that is read. Take a plain one of the user (department, '
+                "companyName, officeLocation, employeeId ...), extensionAttribute1 to 15, or a directory extension by "
+                "its full name (extension_APPID_NAME, the app's id without hyphens)."
+            )
+    return ""
+
+
+def extension_name(graph_name: str) -> str:
+    """The name to select for a directory extension (`extension_APPID_NAME`), "" for any other attribute."""
+    name = graph_name.strip()
+    return name if _DIRECTORY_EXTENSION.fullmatch(name) else ""
+
+
+def extensions_of(policy: SyncPolicy) -> tuple[str, ...]:
+    """Directory extensions that the custom mappings of a customer ask for."""
+    return tuple(dict.fromkeys(name for each in policy.custom_mappings if (name := extension_name(each.attribute))))
+
+
+def is_lacking(user: DirectoryUser, graph_name: str) -> bool:
+    """The user's tenant has no such attribute: what it would be is unknown, which is not the same as blank."""
+    return graph_name.strip().casefold() in {name.casefold() for name in user.lacking}
 
 
 def _custom(mapping: CustomMapping) -> Row:
@@ -189,3 +218,5 @@ _ATTRIBUTES = {
     "assignedlicenses": "sku_ids",
 }
 _EXTENSIONS = frozenset(f"extensionattribute{number}" for number in range(1, 16))
+# Entra's own form: the id of the app that registered it without hyphens, then the name that the app gave
+_DIRECTORY_EXTENSION = re.compile(r"extension_[0-9a-f]{32}_[a-z0-9_]+", re.IGNORECASE | re.ASCII)

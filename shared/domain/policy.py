@@ -6,15 +6,13 @@ as leaving: policies decide what is written next, they never undo. Next: `shared
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from shared.domain.guid import is_guid
 from shared.domain.schedule import check_cron
-
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class _Frozen(BaseModel):
@@ -29,7 +27,7 @@ def _cron_or_blank(line: str) -> str:
 
 def _object_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
     plain = tuple(each.strip().lower() for each in ids)
-    if not all(_GUID.fullmatch(each) for each in plain):
+    if not all(map(is_guid, plain)):
         raise ValueError("a group is named by its object id in Entra (a GUID)")
     return plain
 

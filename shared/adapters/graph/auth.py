@@ -25,15 +25,14 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import msal
-
 from shared.adapters.graph.credentials import Credential
+from shared.adapters.graph.late_session import LateSession
 from shared.adapters.graph.login_errors import LOGIN, login_family, login_stops
-from shared.adapters.graph.login_session import THREADS, login_session
 from shared.adapters.lenient import document, mapping, texts
 from shared.domain.clouds import LOGIN_HOSTS
 from shared.domain.errors import SyncError, Transient
 
+THREADS = 8  # at most; as many connections are kept (`login_session.py`)
 ACQUIRE_SECONDS = 60.0  # a caller's longest wait: discovery, token and a queue for a thread
 HELD_SECONDS = 300.0  # how long a token is handed out without asking MSAL, which may renew it early
 MARGIN_SECONDS = 300.0  # a token this near its end is not handed out any more
@@ -72,9 +71,9 @@ class TokenSource:
         self._credential = credential
         self._login = login_base_url.rstrip("/")
         self._scopes = [f"{scope_host.removesuffix('/.default').rstrip('/')}/.default"]
-        self._session = login_session(ca_file)
+        self._session = LateSession(ca_file)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="msal")
-        self._apps: dict[str, Any] = {}
+        self._apps: dict[str, tuple[Any, object]] = {}  # MSAL's application, and the credential that it was made with
         self._held: dict[str, _Held] = {}
         self._running: dict[str, asyncio.Task[str]] = {}
         self._monotonic = monotonic
@@ -158,19 +157,22 @@ class TokenSource:
 
     def _app(self, tenant_id: str) -> Any:
         """The constructor does network I/O (OIDC discovery), so it belongs into the thread as well."""
-        app = self._apps.get(tenant_id)
-        if app is None:
+        material = self._credential.for_msal()
+        app, made_of = self._apps.get(tenant_id, (None, None))
+        if app is None or made_of != material:  # a replaced credential: what MSAL remembers is of the old one
+            import msal  # here, in a thread: it and what it needs take a tenth of a second
+
             app = msal.ConfidentialClientApplication(
                 self._app_id,
-                client_credential=self._credential.for_msal(),
+                client_credential=material,
                 authority=f"{self._login}/{tenant_id}",
-                http_client=self._session,
+                http_client=self._session.get(),
                 http_cache={},
                 # Any other host (a sovereign preview, the sandbox) is trusted as the setting names it: discovery would
                 # ask login.microsoftonline.com about it.
                 instance_discovery=urlsplit(self._login).hostname in LOGIN_HOSTS,
             )
-            self._apps[tenant_id] = app
+            self._apps[tenant_id] = app, material
         return app
 
 

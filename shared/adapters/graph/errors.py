@@ -14,16 +14,18 @@ from shared.adapters.graph.wire import SERVICE
 from shared.adapters.http import retry_after
 from shared.adapters.lenient import mapping, text
 from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError, Transient
+from shared.domain.guid import GUID
 from shared.ports import RESYNC
 
 PAGE_EXPIRED = "page_token_expired"  # a listing's next link is void: begin the listing anew
 NOT_FOUND = "not_found"
 NOT_PREMIUM = "not_premium"  # asked only where the tenant's products include Entra ID P1, so it passes
 PERMISSION_MISSING = "permission_missing"
+REFUSED_QUERIES = frozenset({"bad_request", "unsupported_query", "not_supported"})  # what was asked is the fault
 
 # "Operation: Create; Exception: [Status Code: Unauthorized; Reason: ...]": a backend's answer inside Graph's.
 _WRAPPER = re.compile(r"Operation: \w+; Exception: \[Status Code: (\w+)")
-_GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+_GUID = re.compile(rf"\b{GUID}\b")
 _STATUS_NAMES = {
     "BadRequest": 400,
     "Unauthorized": 401,

@@ -12,13 +12,14 @@ from shared.adapters.graph.login_errors import LOGIN
 from shared.adapters.http import Answer, HttpClient, Request, retry_after
 from shared.adapters.lenient import mapping, text
 from shared.domain.errors import Permanent, Transient
+from shared.domain.guid import GUID
 
 NO_SUCH_TENANT = 90002
 NO_DOMAIN = 900023  # "neither a valid DNS name, nor a valid external domain"
 _TEMPLATE = "/{domain}/v2.0/.well-known/openid-configuration"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})+")
-_TENANT = re.compile(r"https://[^/]+/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/", re.IGNORECASE)
+_TENANT = re.compile(rf"https://[^/]+/({GUID})/", re.IGNORECASE)
 
 
 class OpenIdFinder:

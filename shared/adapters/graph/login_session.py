@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-THREADS = 8  # connections kept; as many as threads use the session at once
+CONNECTIONS = 8  # kept; as many as threads use the session at once
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 15.0
 
@@ -31,5 +31,5 @@ def login_session(ca_file: Path | str | None = None) -> requests.Session:
     # An environment's REQUESTS_CA_BUNDLE would silently override `verify`, and proxies would see our secret.
     session.trust_env = False
     session.verify = True if ca_file is None else str(ca_file)
-    session.mount("https://", TimedAdapter(pool_maxsize=THREADS, max_retries=0))
+    session.mount("https://", TimedAdapter(pool_maxsize=CONNECTIONS, max_retries=0))
     return session

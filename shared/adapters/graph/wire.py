@@ -51,8 +51,11 @@ _LISTS: Mapping[str, str] = {
 }
 
 
-def directory_user(body: Json) -> DirectoryUser:
-    """A living user as Entra has it: nothing trimmed, nothing normalised. Raises Transient without an id."""
+def directory_user(body: Json, lacking: tuple[str, ...] = ()) -> DirectoryUser:
+    """A living user as Entra has it: nothing trimmed, nothing normalised. Raises Transient without an id.
+
+    `lacking`: attributes that were wanted and that the tenant does not have.
+    """
     enabled = body.get("accountEnabled")
     plain: dict[str, Any] = {ours: text(body.get(theirs)) for ours, theirs in _TEXTS.items()}
     lists: dict[str, Any] = {ours: texts(body.get(theirs)) for ours, theirs in _LISTS.items()}
@@ -63,6 +66,7 @@ def directory_user(body: Json) -> DirectoryUser:
         account_enabled=enabled if isinstance(enabled, bool) else True,
         sku_ids=_sku_ids(body),
         extensions=_extensions(body),
+        lacking=lacking,
     )
 
 

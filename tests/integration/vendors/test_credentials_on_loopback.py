@@ -20,8 +20,8 @@ from shared.adapters.graph.credentials import (
     ClientCertificate,
     ClientSecret,
     Credential,
-    ManagedIdentity,
 )
+from shared.adapters.graph.managed_identity import ManagedIdentity
 from shared.domain.errors import Scope, StopTheLine, Transient
 from tests.support.certificates import certificate_pem, key_pem, rsa_key
 from tests.support.login_service import Login, open_login

@@ -14,8 +14,10 @@ import pytest
 
 from console.cli.demo.stage import Engine, demo_settings
 from sandbox.world import World
+from shared.adapters.graph import credential_file
 from shared.domain.credential import CredentialKind
 from shared.domain.errors import Scope, StopTheLine
+from shared.runtime import logging
 from shared.runtime.settings import CREDENTIAL, load_settings
 from shared.runtime.wiring import Adapters, open_adapters
 from tests.support.certificates import certificate_pem, key_pem, rsa_key
@@ -32,10 +34,13 @@ class Stage:
         return self.world.companies[0].tenant_id
 
     @property
+    def certificate_file(self) -> Path:
+        return self.folder / "app.pem"
+
+    @property
     def certificate(self) -> dict[str, str]:
-        file = self.folder / "app.pem"
-        file.write_text(key_pem(rsa_key(), "password") + certificate_pem(rsa_key()))
-        return {"certificate_file": str(file), "certificate_password": "password"}
+        self.certificate_file.write_text(key_pem(rsa_key(), "password") + certificate_pem(rsa_key()))
+        return {"certificate_file": str(self.certificate_file), "certificate_password": "password"}
 
     @property
     def assertion_file(self) -> Path:
@@ -78,6 +83,40 @@ async def test_a_certificate(stage: Stage) -> None:
         assert "User.Read.All" in await adapters.directory.prove(stage.tenant)
         assert adapters.credential.kind is CredentialKind.CERTIFICATE
         assert adapters.credential.expires_at is not None
+
+
+async def test_a_certificate_that_is_replaced_while_we_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credential_file, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(credential_file, "SETTLED_SECONDS", 0.0)
+    async with stage.process(stage.certificate) as adapters:
+        await adapters.directory.prove(stage.tenant)
+        before = adapters.credential.expires_at
+        assert before is not None
+        stage.certificate_file.write_text("half of a certif")
+        assert "User.Read.All" in await adapters.directory.prove(stage.tenant)
+        assert adapters.credential.expires_at == before
+        stage.certificate_file.write_text(key_pem(rsa_key(2), "password") + certificate_pem(rsa_key(2), days=700))
+        assert "User.Read.All" in await adapters.directory.prove(stage.tenant)
+        after = adapters.credential.expires_at
+        assert after is not None
+        assert after > before
+
+
+async def test_a_secret_whose_file_is_replaced_while_we_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credential_file, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(credential_file, "SETTLED_SECONDS", 0.0)
+    file = stage.folder / "secret"
+    file.write_text("wrong\n")
+    log = logging.Redactor()
+    monkeypatch.setattr(logging, "_redactor", log)
+    monkeypatch.setenv("ENTRA_SYNCRO_GRAPH__APP_SECRET_FILE", str(file))
+    async with stage.process({}) as adapters:
+        with pytest.raises(StopTheLine) as failure:
+            await adapters.directory.prove(stage.tenant)
+        assert failure.value.code == "secret_wrong"
+        file.write_text(f"{stage.world.microsoft.app_secret}\n")
+        assert "User.Read.All" in await adapters.directory.prove(stage.tenant)
+        assert log.text(stage.world.microsoft.app_secret) == logging.REDACTED
 
 
 async def test_an_assertion_that_the_platform_rewrites(stage: Stage) -> None:

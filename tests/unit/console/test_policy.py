@@ -13,6 +13,7 @@ from shared.domain.changes import Excluded, ExclusionReason, NoChange
 from shared.domain.policy import Authority, SyncPolicy
 from shared.domain.records import ConnectionStatus
 from tests.support.desk import CUSTOMER, Desk, a_creation, an_update
+from tests.support.receiver import TENANT
 from tests.unit.console.conftest import Shell
 from tests.unit.console.test_connect_commands import a_person
 
@@ -42,6 +43,19 @@ def test_show_says_where_each_rule_comes_from(shell: Shell) -> None:
     assert said.json["rules"]["authority.city"] == {"value": "overwrite", "from": "deployment"}
     said = shell("customers", "policy", "show", N)
     assert (said.code, "authority.title" in said.out, f"policy set {N}" in said.out) == (0, True, True)
+
+
+def test_on_80_columns_the_customers_own_rules_are_marked_and_the_page_fits(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.cli.output.PIPE_WIDTH", 80)
+    ready(shell.desk)
+    shell.desk.world.ledger.policies.held[CUSTOMER] = SyncPolicy(authority={"title": Authority.NEVER})
+    said = shell("customers", "policy", "show", N).out
+    assert "*authority.title" in said
+    assert "*authority.city" not in said
+    assert "this customer's own: 1." in said
+    assert max(len(line) for line in said.splitlines() if line.startswith("│")) <= 80
 
 
 def test_an_unconnected_customer_has_no_rules_to_show(shell: Shell) -> None:
@@ -165,6 +179,20 @@ def test_rules_come_from_a_file(shell: Shell, tmp_path: Path) -> None:
     assert held.custom_mappings[0].field == "Team"
     file.write_text("not toml", encoding="utf-8")
     assert shell("customers", "policy", "set", N, "--file", str(file), "--yes").code == 2
+
+
+def test_an_attribute_that_the_tenant_does_not_have_is_said_before_the_question(shell: Shell, tmp_path: Path) -> None:
+    ready(shell.desk)
+    name = f"extension_{'0a' * 16}_badge"
+    shell.desk.world.directory.absent[TENANT] = (name,)
+    file = tmp_path / "rules.toml"
+    file.write_text(f'[[custom_mappings]]\nattribute = "{name}"\nfield = "Badge"\n', encoding="utf-8")
+    said = shell("customers", "policy", "set", N, "--file", str(file), "--yes")
+    assert (said.code, said.out.index(name) < said.out.index("Saved")) == (0, True)
+    assert "no such attribute" in said.out
+    shell("customers", "policy", "set", N, "--unset", "custom_mappings", "--yes")
+    shell.desk.world.directory.absent[TENANT] = (name.replace("badge", "Badge"),)  # as another customer's rule has it
+    assert shell("customers", "policy", "set", N, "--file", str(file), "--json").json["attributes_not_there"] == [name]
 
 
 # --- what was shown before ----------------------------------------------------------------------------------------

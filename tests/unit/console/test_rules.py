@@ -75,6 +75,7 @@ def test_what_is_not_allowed_is_refused_with_what_is(assignment: str, words: lis
         ({"custom_mapping": []}, ["custom_mapping", "custom_mappings"]),
         ({"custom_mappings": [{"attribute": "department"}]}, ["custom_mappings.0.field"]),
         ({"custom_mappings": [{"attribute": "departement", "field": "Team"}]}, ["departement", "extensionAttribute1"]),
+        ({"custom_mappings": [{"attribute": "extension_1_x", "field": "Team"}]}, ["extension_1_x", "extension_APPID_"]),
         ({"custom_mappings": [{"attribute": "department", "field": "azure_license"}]}, ["azure_license"]),
         ({"extra_skus": [{"sku_id": "SPB", "label": "Mine", "rank": 5}]}, ["SPB", "GUID"]),
         ({"authority": "never"}, ["authority"]),

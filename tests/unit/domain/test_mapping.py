@@ -13,6 +13,8 @@ from tests.support.people import a_user
 
 POLICY = SyncPolicy()
 
+BADGE = f"extension_{'0a1b' * 8}_badge"
+
 
 def wished(policy: SyncPolicy = POLICY, **facts: Any) -> dict[str, str]:
     user = a_user(**facts)
@@ -117,6 +119,25 @@ def test_a_custom_mapping_may_take_over_a_plain_field_and_none_reaches_an_owned_
     table = {row.field: (row.attribute, authority) for row, authority in mapping.rows(policy)}
     assert table["title"] == ("department", Authority.FILL_BLANK)
     assert table.keys() == set(PLAIN_FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "is_read", "selected"),
+    [
+        (BADGE, True, True),
+        (f" {BADGE.upper()} ", True, True),
+        ("department", True, False),
+        ("extensionAttribute15", True, False),
+        ("extension_0a1b_badge", False, False),  # half an app's id
+        (f"{BADGE}&$expand=manager", False, False),  # it becomes part of an address
+        (f"{BADGE}é", False, False),
+        ("departement", False, False),
+    ],
+)
+def test_which_attributes_are_read_and_which_have_to_be_selected(attribute: str, is_read: bool, selected: bool) -> None:
+    policy = SyncPolicy(custom_mappings=(CustomMapping(attribute=attribute, field="X"),) * 2)
+    assert mapping.is_attribute(attribute) is is_read
+    assert mapping.extensions_of(policy) == ((attribute.strip(),) if selected else ())
 
 
 def test_every_attribute_name_is_one_that_a_user_has() -> None:

@@ -1,17 +1,19 @@
 """Step B, the only one that may fail a reading: every user, with what rides along in the same pages.
 
 With Entra ID P1 these are sign-in dates (500 a page, few pages a minute over all tenants), without it the per-user MFA
-state (999 a page). Both are refused whole, never by themselves: then the users are listed without. Next:
+state (999 a page). Both are refused whole, never by themselves: then the users are listed without. Attributes that the
+tenant does not have are left out first (`shared/adapters/graph/attributes.py`). Next:
 `shared/adapters/graph/reports/registration.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from shared.adapters.graph.attributes import Attributes, Selected, selecting
 from shared.adapters.graph.caller import Call
 from shared.adapters.graph.reports.limiter import Limiter
 from shared.adapters.graph.reports.patience import LOW, PatientCaller, restarting
@@ -19,7 +21,7 @@ from shared.adapters.graph.reports.wire import activity_date
 from shared.adapters.graph.wire import SERVICE, directory_user
 from shared.adapters.lenient import Json, text
 from shared.domain.errors import SyncError
-from shared.domain.user import SELECT, DirectoryUser
+from shared.domain.user import DirectoryUser
 
 
 class Rider(Enum):
@@ -34,29 +36,39 @@ class Rider(Enum):
 class Listed:
     """`carried`: user id -> ISO date of the last sign-in, or the per-user MFA state, of those who have one.
 
-    `refused`: why the rider was left out, None when it rode along or nobody asked.
+    `refused`: why the rider was left out, None when it rode along or nobody asked. `lacking`: attributes that rules
+    want and the tenant does not have.
     """
 
     users: tuple[DirectoryUser, ...]
     carried: Mapping[str, str] = field(default_factory=dict)
     refused: SyncError | None = None
+    lacking: tuple[str, ...] = ()
 
 
-async def list_users(caller: PatientCaller, rider: Rider, sign_ins: Limiter) -> Listed:
+async def list_users(
+    caller: PatientCaller, rider: Rider, sign_ins: Limiter, attributes: Attributes, also: Sequence[str] = ()
+) -> Listed:
     """Every user once. Raises one of the three families when they cannot even be listed without the rider."""
-    if rider is Rider.NOBODY:
-        return await _whole(caller, rider, None)
+
+    async def whole(rider: Rider) -> Listed:
+        limiter = sign_ins if rider is Rider.SIGN_IN else None
+        return await selecting(
+            attributes, caller.tenant_id, lambda chosen: _whole(caller, rider, limiter, chosen), also
+        )
+
     try:
-        return await _whole(caller, rider, sign_ins if rider is Rider.SIGN_IN else None)
+        return await whole(rider)
     except SyncError as error:
-        if error.service != SERVICE:  # no token: nothing else would be answered either
+        # Without a token nothing else would be answered either.
+        if rider is Rider.NOBODY or error.service != SERVICE:
             raise
-        return replace(await _whole(caller, Rider.NOBODY, None), refused=error)
+        return replace(await whole(Rider.NOBODY), refused=error)
 
 
-async def _whole(caller: PatientCaller, rider: Rider, limiter: Limiter | None) -> Listed:
+async def _whole(caller: PatientCaller, rider: Rider, limiter: Limiter | None, chosen: Selected) -> Listed:
     name, size = rider.value
-    selected = ",".join([*SELECT, name] if name else SELECT)
+    selected = ",".join([*chosen.columns, name] if name else chosen.columns)
     first = Call("GET", f"/users?$select={selected}&$top={size}", "/users", headers=LOW)
 
     async def listing() -> Listed:
@@ -65,11 +77,11 @@ async def _whole(caller: PatientCaller, rider: Rider, limiter: Limiter | None) -
         once = _Once()
         async for page in caller.pages(first, limiter):
             for row in page:
-                user = once.user(directory_user(row))
+                user = once.user(directory_user(row, chosen.lacking))
                 users[user.id] = user
                 if (told := _carried(row, rider)) is not None:
                     carried[user.id] = once.value(told)
-        return Listed(tuple(users.values()), carried)
+        return Listed(tuple(users.values()), carried, lacking=chosen.lacking)
 
     return await restarting(listing)
 

@@ -8,10 +8,12 @@ Next: `shared/adapters/graph/reports/frame.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
 
+from shared.adapters.graph.attributes import Attributes, CommonAttributes
 from shared.adapters.graph.auth import Tokens
 from shared.adapters.graph.reports.frame import Frame, read_frame
 from shared.adapters.graph.reports.judging import Evidence, facts_of
@@ -19,7 +21,14 @@ from shared.adapters.graph.reports.limiter import Limiter
 from shared.adapters.graph.reports.listing import Listed, Rider, list_users
 from shared.adapters.graph.reports.methods import RegisteredMethods, read_methods
 from shared.adapters.graph.reports.patience import PatientCaller
-from shared.adapters.graph.reports.reasons import READ_AUDIT_LOG, READ_METHODS, READ_POLICIES, READ_REPORTS, unknown
+from shared.adapters.graph.reports.reasons import (
+    READ_AUDIT_LOG,
+    READ_METHODS,
+    READ_POLICIES,
+    READ_REPORTS,
+    lacking,
+    unknown,
+)
 from shared.adapters.graph.reports.registration import REQUESTS, SECONDS, read_registrations
 from shared.adapters.graph.reports.usage import UsageReport, read_usage
 from shared.adapters.http import HttpClient
@@ -43,7 +52,16 @@ _log = structlog.get_logger(__name__)
 class GraphReports:
     """Satisfies `shared.ports.TenantReports`. `base_url` has no path; limits hold for this process."""
 
-    def __init__(self, http: HttpClient, tokens: Tokens, base_url: str, policy: FactsPolicy, clock: Clock) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        tokens: Tokens,
+        base_url: str,
+        policy: FactsPolicy,
+        clock: Clock,
+        attributes: Attributes | None = None,
+    ) -> None:
+        self._attributes = attributes or CommonAttributes()
         self._http = http
         self._tokens = tokens
         self._base_url = base_url.rstrip("/")
@@ -53,12 +71,12 @@ class GraphReports:
         self._sign_ins = Limiter(policy.sign_in_lists_per_minute, 60.0, clock)
         self._registrations: dict[str, Limiter] = {}
 
-    async def read(self, tenant_id: str) -> TenantReading:
+    async def read(self, tenant_id: str, also: Sequence[str] = ()) -> TenantReading:
         """Everything about a tenant. Raises one of the three families only when its users cannot be listed."""
         began = self._clock.now()
         caller = PatientCaller(self._http, self._tokens, self._base_url, tenant_id)
         frame = await read_frame(caller)
-        listed = await list_users(caller, self._rider(frame.premium), self._sign_ins)
+        listed = await list_users(caller, self._rider(frame.premium), self._sign_ins, self._attributes, also)
         evidence = await self._evidence(caller, frame, listed)
         reading = TenantReading(
             tenant_id,
@@ -68,7 +86,7 @@ class GraphReports:
             premium=frame.premium,
             part_numbers=frame.part_numbers,
             secure_score=frame.secure_score,
-            unknown=frame.unknown + evidence.unknown,
+            unknown=(*frame.unknown, *evidence.unknown, *map(lacking, listed.lacking)),
             requests=caller.requests,
         )
         _note(reading)

@@ -23,6 +23,14 @@ def unknown(what: str, error: SyncError, permission: str) -> str:
     return f"{what} unknown: {_because(error, permission)}"
 
 
+def lacking(attribute: str) -> str:
+    """An attribute that rules map to a field, in a tenant that has none such."""
+    return (
+        f"{attribute} is unknown: the tenant has no such attribute, so the field that it is mapped to stays as it is. "
+        "Correct the name in custom_mappings, or have the app that owns the attribute consented in this tenant."
+    )
+
+
 def _because(error: SyncError, permission: str) -> str:
     if error.code == NOT_PREMIUM:
         return (

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msal
@@ -104,6 +104,28 @@ async def test_a_token_is_held_for_minutes_then_msal_is_asked_again(
     clock.advance(2)
     assert await tokens.token("t") == "token-2"
     assert len(fake.built) == 1, "the application, and MSAL's own cache with it, is kept"
+
+
+async def test_a_replaced_credential_gets_an_application_of_its_own(fake: FakeMsal, clock: FixedClock) -> None:
+    """What MSAL remembers, tokens and refusals, was had by the old one."""
+
+    class Replaced:
+        value = "old"
+
+        def for_msal(self) -> Mapping[str, Any]:
+            return {"private_key": self.value}
+
+    credential = Replaced()
+    source = TokenSource("app", credential, monotonic=clock.monotonic)
+    await source.token("t")
+    credential.value = "new"
+    assert await source.token("t") == "token-1", "a token that is held is still good"
+    clock.advance(301)
+    await source.token("t")
+    clock.advance(301)
+    await source.token("t")
+    assert [built["client_credential"]["private_key"] for built in fake.built] == ["old", "new"]
+    await source.aclose()
 
 
 async def test_a_token_near_its_end_is_not_held(tokens: TokenSource, fake: FakeMsal) -> None:

@@ -11,9 +11,10 @@ from typing import Any, Self
 import pytest
 import requests
 
-from shared.adapters.graph import credentials
+from shared.adapters.graph import managed_identity
 from shared.adapters.graph.auth import TokenSource
-from shared.adapters.graph.credentials import AssertionFile, ClientCertificate, ClientSecret, ManagedIdentity
+from shared.adapters.graph.credentials import AssertionFile, ClientCertificate, ClientSecret
+from shared.adapters.graph.managed_identity import ManagedIdentity
 from shared.domain.errors import Scope, StopTheLine, Transient
 
 AUDIENCE = "api://AzureADTokenExchange"
@@ -102,7 +103,7 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> Platform:
     standing = Platform()
     for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IMDS_ENDPOINT", "MSI_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(credentials, "_platform_session", lambda: standing)
+    monkeypatch.setattr(managed_identity, "_platform_session", lambda: standing)
     return standing
 
 

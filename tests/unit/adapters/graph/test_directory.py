@@ -219,11 +219,3 @@ async def test_prove_reads_the_roles_of_a_token_acquired_now() -> None:
     tokens = StaticTokens(second="e30.eyJyb2xlcyI6IFsiVXNlci5SZWFkLkFsbCIsICJPcmdhbml6YXRpb24uUmVhZC5BbGwiXX0.x")
     assert await directory(ScriptedHttp(), tokens).prove("t") == {"User.Read.All", "Organization.Read.All"}
     assert tokens.renewed == 1
-
-
-async def test_extra_attributes_are_selected_once() -> None:
-    http = ScriptedHttp(page("a"))
-    extra = GraphDirectory(http, StaticTokens(), BASE, extra_select=["extension_1_badge", "mail"])
-    assert [user.id async for user in extra.listing("t")] == ["a"]
-    selected = http.lines[0].split("$select=")[1].split("&")[0].split(",")
-    assert selected == [*SELECT, "extension_1_badge"]
