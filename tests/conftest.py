@@ -7,7 +7,9 @@ kill, cut or flush per server is in every run all the same: those carry the mark
 
 from __future__ import annotations
 
+import gc
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,16 @@ CHAOS = (
 @pytest.hookimpl(tryfirst=True)  # before marks are chosen from
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        is_chaos = any(item.path.is_relative_to(HERE / part) for part in CHAOS)
-        if is_chaos and item.get_closest_marker("every_run") is None:
+        if is_chaos(item.path) and item.get_closest_marker("every_run") is None:
             item.add_marker("chaos")
+
+
+@cache
+def is_chaos(file: Path) -> bool:
+    return any(file.is_relative_to(HERE / part) for part in CHAOS)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded now stays: looking through all of it again and again was a tenth of the whole run."""
+    gc.collect()
+    gc.freeze()

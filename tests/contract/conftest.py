@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import BrokerHarness, EmbeddedBrokerHarness, EmbeddedStateHarness, StateHarness
+from tests.support.ledger_tape import ledger_tape, real_migrations
 from tests.support.rabbit import RabbitBrokerHarness
 from tests.support.redis_state import RedisStateHarness
+
+__all__ = ["ledger_tape", "real_migrations"]  # fixtures of all contract suites
 
 
 def _broker(request: pytest.FixtureRequest, tmp_path: Path) -> EmbeddedBrokerHarness | RabbitBrokerHarness:

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from sandbox.servers import RedisServer
-from shared.adapters.state import open_redis_state
-from shared.adapters.state.redis import PREFIX
+from shared.adapters.state.redis import PREFIX, open_redis_state
 from shared.adapters.state.redis_pace import RedisPace
 from shared.domain.messages import Lane
 from shared.domain.pace import (

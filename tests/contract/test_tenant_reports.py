@@ -68,6 +68,26 @@ async def test_leave_unknown_what_a_tenant_conceals(reporting: Reporting) -> Non
     assert "conceals names" in reading.unknown[-1]
 
 
+@pytest.mark.parametrize("premium", [True, False])
+async def test_leave_unknown_what_the_tenant_has_no_attribute_for_with_its_reason_and_go_on(
+    reporting: Reporting, premium: bool
+) -> None:
+    """And read what it has, `also` what no saved rule asks for."""
+    tenant = reporting.crowd(1, 30, premium=premium)
+    ours, more, other = (f"extension_{'0a' * 16}_{name}" for name in ("badge", "grade", "typo"))
+    user = reporting.world.microsoft.seed_user(
+        tenant.tenant_id, displayName="Badged", userPrincipalName=f"b@{tenant.default_domain}", **{ours: 7, more: "B"}
+    )
+    tenant.directory.settle()
+    reading = await reporting.read(tenant, wanted=[ours, other], also=[more])
+    assert len(reading.users) == 31
+    assert {each.lacking for each in reading.users} == {(other,)}
+    assert {each.id: each.extensions for each in reading.users if each.extensions} == {
+        user["id"]: {ours: "7", more: "B"}
+    }
+    assert [told for told in reading.unknown if other in told]
+
+
 async def test_never_take_a_refusal_for_no_mfa(reporting: Reporting) -> None:
     tenant = reporting.crowd(1, 30, premium=True)
     reporting.switch(false_non_premium=2)

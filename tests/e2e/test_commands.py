@@ -112,7 +112,8 @@ def test_status_and_customers_tell_what_is_connected(made: Stage) -> None:
 
 
 def test_a_failed_change_is_listed_and_replayed(made: Stage) -> None:
-    made.vendors.switch(delivery=False, replication_lag_s=0.05)
+    # and no delta poll sees it on the day itself, which would bring it in step before the command does
+    made.vendors.switch(delivery=False, replication_lag_s=0.05, delta_lag_s=86_400.0)
     person = _linked(made)
     made.vendors.patch(person, jobTitle="Refused at first")
     made.vendors.fault("syncro", kind="404", method="PUT", times=None, path="/contacts/")
@@ -125,7 +126,7 @@ def test_a_failed_change_is_listed_and_replayed(made: Stage) -> None:
     assert made.status()["failed_changes"] == 1
     assert person.user_id in _cli(made, "dead-letters", "list", "--flat").out
     (group,) = _cli(made, "dead-letters", "list", "--json").json
-    assert (group["cause"].partition(":")[0], group["letters"]) == ("not_found", 1)
+    assert ("not_found" in group["cause"].split(":"), group["letters"]) == (True, 1)
 
     _refused(made, 2, "There is no failed change", "dead-letters", "replay", "nonesuch")
     _refused(made, 2, "say --all", "dead-letters", "replay")

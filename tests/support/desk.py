@@ -168,6 +168,7 @@ class Desk:
             publisher=self.world.broker,
             depths=self.world.broker,
             pace=self.world.pace,
+            leases=self.world.leases,
             directory=self.world.directory,
             syncro_customers=self.customers,
             connections=ledger.connections,
@@ -200,7 +201,7 @@ class Desk:
             contact_probe=self.contact_probe,
             products=self.products,
             ledger_probe=self._ledger_probe,
-            credential=CredentialInfo(CredentialKind.SECRET, START + timedelta(days=300)),
+            credential=lambda: CredentialInfo(CredentialKind.SECRET, START + timedelta(days=300)),
             consent=ConsentDesk(
                 secrets={1: b"a secret of sixteen bytes and more"},
                 app_id=APP_ID,

@@ -134,11 +134,14 @@ class FakeBroker:
             yield FakeDelivery(self, stored, holder)
 
     def _next(self, lane: Lane, prefetch: int, holder: int) -> _Stored | None:
-        if sum(stored.holder == holder for stored in self._stored.values()) >= prefetch:
-            return None
-        now = self.clock.monotonic() + 1e-9
-        ready = (s for s in self._stored.values() if s.lane is lane and s.holder is None and s.due <= now)
-        return min(ready, key=lambda stored: (stored.due, stored.id), default=None)
+        """One look over everything: days of virtual time ask for it a hundred thousand times."""
+        now, held, first = self.clock.monotonic() + 1e-9, 0, None
+        for stored in self._stored.values():
+            if stored.holder is not None:
+                held += stored.holder == holder
+            elif stored.lane is lane and stored.due <= now and (first is None or stored.due < first.due):
+                first = stored  # of those due at one moment the one with the lowest id, for ids are in order
+        return first if held < prefetch else None
 
     async def _wait(self, lane: Lane) -> None:
         now = self.clock.monotonic()

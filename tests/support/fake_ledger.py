@@ -232,9 +232,14 @@ class FakeJournal:
         mine = await self.entries(customer_id=customer_id, user_id=user_id, limit=len(self.written))
         return {e.contact_id: e.user_id for e in mine if e.action == "create" and e.contact_id is not None}
 
-    async def outside_runs(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
+    async def outside_passes(self, customer_id: int, since: datetime, *, or_in: str | None) -> Sequence[JournalEntry]:
         mine = await self.entries(customer_id=customer_id, limit=len(self.written))
-        return [entry for entry in mine if entry.intended_at >= since and entry.run_id in (None, or_in)]
+        return [
+            entry
+            for entry in mine
+            if entry.intended_at >= since and entry.undoes is None
+            if entry.run_id in (None, or_in) or entry.run_id != entry.trace_id
+        ]
 
     async def delays(self, since: datetime) -> Sequence[Delay]:
         self.switch.reach()

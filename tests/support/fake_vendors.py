@@ -10,7 +10,7 @@ from itertools import count
 
 from shared.domain.changes import FieldChange
 from shared.domain.contact import Contact, Customer
-from shared.domain.errors import Ambiguous, SyncError
+from shared.domain.errors import Ambiguous, Permanent, SyncError
 from shared.domain.facts import Facts
 from shared.domain.plan import apply_to
 from shared.domain.tenant import SecureScore, TenantReading
@@ -31,6 +31,7 @@ class FakeDirectory:
     failures: list[SyncError] = field(default_factory=list)
     latency: float = 0.0  # seconds a call takes
     roles: frozenset[str] = frozenset({"User.Read.All"})
+    absent: dict[str, tuple[str, ...]] = field(default_factory=dict)  # tenant -> attributes that rules want in vain
 
     def put(self, tenant_id: str, user: UserRead) -> None:
         self.people.setdefault(tenant_id, {})[user.id] = user
@@ -58,6 +59,10 @@ class FakeDirectory:
     async def prove(self, tenant_id: str) -> frozenset[str]:
         await self.answer()
         return self.roles
+
+    async def lacking(self, tenant_id: str, also: Sequence[str] = ()) -> Sequence[str]:
+        await self.answer()
+        return self.absent.get(tenant_id, ())
 
     def reads_of(self, user_id: str) -> list[float]:
         return [at for at, _, ids in self.reads if user_id in ids]
@@ -91,13 +96,15 @@ class FakeReports:
     stale: datetime | None = None
     read_tenants: list[tuple[float, str]] = field(default_factory=list)
     failures: list[SyncError] = field(default_factory=list)
+    also: list[tuple[str, ...]] = field(default_factory=list)  # of every reading
 
     def tell(self, tenant_id: str, user_id: str, **texts: str | None) -> None:
         """Facts about one user from now on: mfa_status, mfa_methods, last_activity, why_unknown."""
         self.told.setdefault(tenant_id, {})[user_id] = texts
 
-    async def read(self, tenant_id: str) -> TenantReading:
+    async def read(self, tenant_id: str, also: Sequence[str] = ()) -> TenantReading:
         began = self.clock.now()
+        self.also.append(tuple(also))
         self.read_tenants.append((self.clock.monotonic(), tenant_id))
         await self.directory.answer()
         if self.failures:
@@ -210,6 +217,8 @@ class FakeContacts(_FakeSyncro):
 
     async def update(self, allowance: Allowance, fresh: Contact, changes: Sequence[FieldChange]) -> Written:
         await self._call(allowance, "update", fresh.id)
+        if fresh.id not in self.held:
+            raise Permanent("syncro", "not_found")
         return self._store(fresh, changes)
 
     async def attached(

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import requests
+
+from tests.support.warm import run_warm
 
 COMMAND = (sys.executable, "-c", "from console.cli import main; main()")
 _FOREIGN = ("ENTRA_SYNCRO_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -38,9 +41,11 @@ def eventually(check: Callable[[], bool], within: float, what: str, every: float
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
+    """Below the ports that systems give out by themselves: no connection of anybody takes it before it is used."""
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(12_000, 32_000))) as taken:
+            port: int = taken.getsockname()[1]
+            return port
 
 
 def plain_session() -> requests.Session:
@@ -123,6 +128,7 @@ class Process:
 def run_command(
     args: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, timeout: float = 120.0
 ) -> Finished:
+    """The program from its start to its end; a deployment's commands (`Product.cli`) need not load it each time."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [*COMMAND, *args],
@@ -165,7 +171,9 @@ class Product:
 
     def cli(self, *args: str, timeout: float = 120.0, **other: str) -> Finished:
         """A command with this deployment's settings; `other` replaces single variables ("" removes one)."""
-        return run_command(args, self.folder, self._settings(other), timeout)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        done = run_warm(args, self.folder, clean_environment(self._settings(other)), timeout)
+        return Finished(done.returncode, done.stdout, done.stderr)
 
     def start(self, other: Mapping[str, str] | None = None, *, ready: bool = True) -> Process:
         """`run all`, with single variables replaced; returns once every service is ready (unless told not to wait)."""

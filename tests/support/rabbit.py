@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import aio_pika
 
 from sandbox.servers import RabbitServer
-from shared.adapters.brokers import RabbitBroker, open_rabbitmq_broker
+from shared.adapters.brokers.rabbitmq import RabbitBroker, open_rabbitmq_broker
 from shared.adapters.clock import SystemClock
 from shared.domain.messages import Lane
 from shared.ports import AnyMessage, Delivery

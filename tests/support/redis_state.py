@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 
 from sandbox.servers import RedisServer
-from shared.adapters.state import RedisState, open_redis_state
+from shared.adapters.state.redis import RedisState, open_redis_state
 from tests.support.engine import POLL, Elapsing
 
 AGE = 100_000_000.0  # seconds since the scripts' epoch, with the loss of digits that comes with it

@@ -18,7 +18,7 @@ import structlog
 
 from sandbox.servers import RedisServer
 from shared.adapters.clock import SystemClock
-from shared.adapters.state import RedisState, open_redis_state
+from shared.adapters.state.redis import RedisState, open_redis_state
 from shared.domain.errors import Transient
 from shared.domain.messages import Lane
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from sandbox.crowd import found
 from sandbox.microsoft.tenant import Tenant
 from sandbox.world import World
 from shared.adapters.clock import SystemClock
+from shared.adapters.graph.attributes import WantedAttributes
 from shared.adapters.graph.auth import TokenSource
 from shared.adapters.graph.credentials import ClientSecret
 from shared.adapters.graph.reports import GraphReports
-from shared.adapters.http import AiohttpClient, open_http
+from shared.adapters.http import HttpClient, open_http
 from shared.domain.nightly import FactsPolicy
 from shared.domain.tenant import TenantReading
 
@@ -25,7 +26,7 @@ class Reporting:
     """The running sandbox without its limits; a test switches on what it wants to see."""
 
     world: World
-    http: AiohttpClient
+    http: HttpClient
     tokens: TokenSource
 
     def switch(self, **values: Any) -> None:
@@ -38,11 +39,22 @@ class Reporting:
         tenant.names_concealed = False
         return tenant
 
-    async def read(self, tenant: Tenant, **policy: Any) -> TenantReading:
-        """One reading by an adapter of its own: no limit is shared between readings of one test."""
+    async def read(
+        self, tenant: Tenant, *, wanted: Sequence[str] = (), also: Sequence[str] = (), **policy: Any
+    ) -> TenantReading:
+        """One reading by an adapter of its own: no limit is shared between readings of one test.
+
+        `wanted`: directory extensions that rules ask for.
+        """
+
+        async def of(tenant_id: str) -> Sequence[str]:
+            return wanted
+
         facts = FactsPolicy(**{"sign_in_lists_per_minute": 1_000, **policy})
         graph_url = self.world.microsoft.graph_url
-        return await GraphReports(self.http, self.tokens, graph_url, facts, SystemClock()).read(tenant.tenant_id)
+        attributes = WantedAttributes(self.http, self.tokens, graph_url, of)
+        reports = GraphReports(self.http, self.tokens, graph_url, facts, SystemClock(), attributes)
+        return await reports.read(tenant.tenant_id, also)
 
     def requests(self, tenant: Tenant) -> int:
         """Requests that arrived about the tenant, tokens apart; those inside a batch are one with it."""

@@ -28,7 +28,9 @@ async def test_connection_comes_back_as_it_was_saved(ledger: Ledger) -> None:
 
 
 async def test_connection_saved_again_is_replaced(ledger: Ledger) -> None:
-    approved = a_connection(status=ConnectionStatus.APPROVED, changed_at=LATER, tenant_id="another")
+    approved = a_connection(
+        status=ConnectionStatus.APPROVED, changed_at=LATER, tenant_id="another", paused_with_all=True
+    )
     await ledger.connections.save(a_connection())
     await ledger.connections.save(approved)
     assert await ledger.connections.list() == [approved]

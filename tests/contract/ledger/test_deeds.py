@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -163,32 +164,38 @@ async def test_entries_of_a_customer_and_of_a_user(ledger: Ledger) -> None:
     assert [e.id for e in await ledger.journal.entries(customer_id=CUSTOMER, user_id="anna")] == [ours]
 
 
-async def test_must_give_all_entries_outside_runs(ledger: Ledger) -> None:
-    """must: give all entries intended at `since` or later that belong to no run, or to the run `or_in`"""
+async def test_must_give_all_entries_outside_full_passes(ledger: Ledger) -> None:
+    """must: give all entries intended at `since` or later that no full pass asked for, or that the run `or_in` did
+    must: leave out what takes a write back"""
 
-    async def intend(run_id: str | None, intended_at: datetime, customer_id: int = CUSTOMER) -> int:
-        entry = replace(an_entry(customer_id=customer_id), run_id=run_id, intended_at=intended_at)
+    async def intend(run_id: str | None, trace_id: str, intended_at: datetime = LATER, **more: Any) -> int:
+        entry = replace(an_entry(), run_id=run_id, trace_id=trace_id, intended_at=intended_at, **more)
         return await ledger.journal.intend(entry)
 
-    await intend(None, START - timedelta(microseconds=1))
-    await intend("mine", START - timedelta(microseconds=1))
-    at_once, ours, later = await intend(None, START), await intend("mine", LATER), await intend(None, LATER)
-    await intend("another", LATER)
-    await intend(None, LATER, OTHER)
-    assert await _outside(ledger, or_in="mine") == [later, ours, at_once]
-    assert await _outside(ledger, or_in=None) == [later, at_once]
-    assert await _outside(ledger, or_in="unknown") == [later, at_once]
+    before = START - timedelta(microseconds=1)
+    await intend(None, "hint", before)
+    await intend("mine", "mine", before)
+    at_once, ours, later = await intend(None, "hint", START), await intend("mine", "mine"), await intend(None, "hint")
+    await intend("another", "another")
+    by_hand = await intend("for-one-user", "its own", cause=Reason.MANUAL)
+    again = await intend("replay", "replay:letter", cause=Reason.REPLAY)
+    await intend("undo", "undo", cause=Reason.MANUAL, undoes=at_once)
+    await intend("undo", "its own", cause=Reason.MANUAL, undoes=at_once)
+    await intend(None, "hint", customer_id=OTHER)
+    assert await _outside(ledger, or_in="mine") == [again, by_hand, later, ours, at_once]
+    assert await _outside(ledger, or_in=None) == [again, by_hand, later, at_once]
+    assert await _outside(ledger, or_in="unknown") == [again, by_hand, later, at_once]
 
 
-async def test_entries_outside_runs_are_not_cut_off(ledger: Ledger) -> None:
-    """must: give all entries intended at `since` or later that belong to no run, or to the run `or_in`"""
+async def test_entries_outside_full_passes_are_not_cut_off(ledger: Ledger) -> None:
+    """must: give all entries intended at `since` or later that no full pass asked for, or that the run `or_in` did"""
     for number in range(130):
         await ledger.journal.intend(an_entry(f"user-{number}"))
     assert len(await _outside(ledger, or_in=None)) == 130
 
 
 async def _outside(ledger: Ledger, or_in: str | None) -> list[int | None]:
-    return [entry.id for entry in await ledger.journal.outside_runs(CUSTOMER, START, or_in=or_in)]
+    return [entry.id for entry in await ledger.journal.outside_passes(CUSTOMER, START, or_in=or_in)]
 
 
 async def test_write_to_the_customer_itself_has_no_user_and_no_contact(ledger: Ledger) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,15 @@ from shared.adapters.ledger.engines import open_engines
 from shared.adapters.ledger.migrations import HEAD
 from shared.adapters.ledger.schema import metadata
 from shared.adapters.ledger.target import target_of
+from shared.domain.desk import Deed, LetterFilter, Notice, Replay
 from shared.domain.errors import Permanent, Transient
-from tests.support.ledger import a_connection, an_entry
+from shared.domain.messages import Reason, UsersTouched, encode
+from shared.domain.records import ConnectionStatus
+from tests.support.clock import START
+from tests.support.ledger import a_connection, a_letter, an_entry
+from worker.replays import IN_STEP
+
+pytestmark = pytest.mark.usefixtures("real_migrations")
 
 
 async def test_fresh_ledger_is_at_the_newest_revision(shared_ledger_url: str) -> None:
@@ -60,6 +68,89 @@ def test_migrations_can_be_taken_back(tmp_path: Path) -> None:
         command.downgrade(config, "base")
         tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
     assert set(tables) <= {"alembic_version", "sqlite_sequence"}
+
+
+async def test_failed_changes_keep_their_run_and_their_state_through_revisions(shared_ledger_url: str) -> None:
+    """Up to 0005 they get the run that their bytes name; down to 0003 nobody is left in a state unknown there."""
+    bodies = {f"{number:04}": _of_run(f"run-{number}") for number in range(1_100)}  # more than two batches
+    bodies |= {"no-run": _of_run(None), "bytes": b"\xff", "list": b"[1]", "odd": _of_run("x" * 64).replace(b"x", b"xy")}
+    bodies |= {"deep": b"[" * 200_000, "nul": _of_run("a\0b"), "half": _of_run("a").replace(b'"a"', b'"\\ud800"')}
+    async with open_ledger(shared_ledger_url) as ledger:
+        for name, body in bodies.items():
+            await ledger.dead_letters.record(a_letter(name, body=body))
+        assert await ledger.replays.begin(Replay("r", "kim", "code", 1, START), ["0000"]) == 1
+        assert await ledger.dead_letters.settle("0001", "parked", START, by="kim", why="three times")
+        assert await ledger.dead_letters.settle("0002", "discarded", START, by="kim", why="left")
+        assert await ledger.replays.begin(Replay("s", "kim", "code", 1, START), ["0004"]) == 1
+        await ledger.replays.advance("s", "0004", "discarded", START, why=IN_STEP)
+    async with open_engines(target_of(shared_ledger_url), patience=5.0) as engines, engines.atomic.begin() as opened:
+        await opened.run_sync(_down_to, "0004")
+    async with open_ledger(shared_ledger_url) as ledger:
+        for name in ("0002", "0004"):
+            await ledger.dead_letters.record(a_letter(name, last_seen=START + timedelta(minutes=1)))
+        assert {each.letter_id for each in await ledger.dead_letters.list(limit=9_999)} & {"0002", "0004"} == {"0004"}
+    async with open_engines(target_of(shared_ledger_url), patience=5.0) as engines, engines.atomic.begin() as opened:
+        await opened.run_sync(_down_to, "0003")
+        states = await opened.exec_driver_sql("SELECT letter_id, status FROM dead_letters WHERE letter_id < '0003'")
+        assert {row.letter_id: row.status for row in states} == {"0000": "open", "0001": "open", "0002": "discarded"}
+    async with open_ledger(shared_ledger_url) as ledger:
+        found = {each.letter_id: each for each in await ledger.dead_letters.find(LetterFilter(status=None))}
+        assert {name: each.run_id for name, each in found.items() if each.run_id} == {
+            f"{number:04}": f"run-{number}" for number in range(1_100)
+        }
+        assert {name: each.body for name, each in found.items()} == bodies
+        assert (found["0001"].status, found["0001"].settled_at) == ("open", None)
+
+
+async def test_what_an_older_release_kept_of_held_changes_names_nobody_any_more(shared_ledger_url: str) -> None:
+    said = "Contoso (7): waiting for approval: 1 new contact. Anna Meier. Look at it: entra-syncro runs show c0de"
+    async with open_ledger(shared_ledger_url) as ledger:
+        for kind in ("held", "still-held", "conflicts"):
+            await ledger.notices.open(Notice(f"{kind}:7", kind, 7, said, START))
+    async with open_engines(target_of(shared_ledger_url), patience=5.0) as engines, engines.atomic.begin() as opened:
+        await opened.run_sync(_down_to, "0004")
+    async with open_ledger(shared_ledger_url) as ledger:
+        sentences = {notice.kind: notice.sentence for notice in await ledger.notices.standing()}
+    told = "Customer 7: changes wait for approval: entra-syncro status"
+    assert sentences == {"held": told, "still-held": told, "conflicts": said}
+
+
+async def test_who_was_stopped_by_the_switch_of_the_release_before_goes_on_with_it(shared_ledger_url: str) -> None:
+    deeds = {
+        1: ("pause-all",),
+        2: ("pause-all", "pause"),
+        3: ("pause-all", "resume", "pause"),
+        4: ("pause", "pin"),
+        5: (),
+    }
+    deeds |= {6: ("pause", "resume-all", "pause-all", "pin"), 7: ("pause-all", "resume")}
+    async with open_ledger(shared_ledger_url) as ledger:
+        for number, acts in deeds.items():
+            status = ConnectionStatus.APPROVED if number == 7 else ConnectionStatus.PAUSED
+            await ledger.connections.save(a_connection(number, status=status))
+            for what in acts:
+                await ledger.deeds.note(Deed("kim", what, START, number))
+    async with open_engines(target_of(shared_ledger_url), patience=5.0) as engines, engines.atomic.begin() as opened:
+        await opened.run_sync(_down_to, "0004")
+    async with open_ledger(shared_ledger_url) as ledger:
+        assert [each.customer_id for each in await ledger.connections.list() if each.paused_with_all] == [1, 6]
+
+
+def _of_run(run_id: str | None) -> bytes:
+    return encode(
+        UsersTouched(
+            tenant_id="t", user_ids=("u",), reason=Reason.DELTA, noticed_at=START, trace_id="trace", run_id=run_id
+        )
+    )
+
+
+def _down_to(connection: Connection, revision: str) -> None:
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", "shared.adapters.ledger:migrations")
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 async def test_current_ledger_is_opened_without_a_migration(

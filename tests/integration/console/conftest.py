@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from sandbox.world import World
 from shared.domain.changes import UpdateContact
 from shared.runtime.settings import Settings
 from shared.runtime.wiring import Adapters, open_adapters
+from tests.support.warm import run_warm
 
 UNLIMITED = 6_000  # calls a minute
 
@@ -86,16 +86,7 @@ class Office:
 
     async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`entra-syncro ...` in a process of its own."""
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-c", "from console.cli import main; main()", *arguments],
-            env=self.environment,
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return await asyncio.to_thread(run_warm, arguments, Path(__file__).parents[3], self.environment, 60)
 
 
 def updates(shown: ShownPreview) -> list[UpdateContact]:

@@ -59,7 +59,7 @@ async def clinic(office: Office) -> AsyncIterator[Clinic]:
     await operations.connect(office.ports, office.customer, office.tenant)
     in_time = CredentialInfo(CredentialKind.SECRET, datetime.now(UTC) + timedelta(days=300))
     async with stub_server(handshake) as stub:
-        yield Clinic(office, replace(office.ports, public_url=stub.base_url, credential=in_time))
+        yield Clinic(office, replace(office.ports, public_url=stub.base_url, credential=lambda: in_time))
 
 
 def ill(found: Checkup, level: Level = Level.RED) -> list[Finding]:
@@ -112,7 +112,7 @@ def self_signed(clinic: Clinic) -> None:
 
 def expiring(clinic: Clinic) -> None:
     soon = datetime.now(UTC) + timedelta(days=3)
-    clinic.ports = replace(clinic.ports, credential=CredentialInfo(CredentialKind.SECRET, soon))
+    clinic.ports = replace(clinic.ports, credential=lambda: CredentialInfo(CredentialKind.SECRET, soon))
 
 
 def ten_minutes_off(clinic: Clinic) -> None:

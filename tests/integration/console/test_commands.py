@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from console import operations
-from console.cli import report
+from console.cli.reporting import report
 from shared.domain.errors import Permanent, SyncError
 from shared.domain.records import ConnectionStatus
 from shared.runtime.settings import load_settings

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.servers import PostgresServer
 from shared.adapters.ledger import Ledger, open_ledger
-from shared.adapters.ledger.engines import FAREWELL, POOL
+from shared.adapters.ledger.postgres import FAREWELL, POOL
 from shared.domain.errors import Transient
 from tests.support.clock import START
 from tests.support.ledger import CUSTOMER, a_connection, a_proposal, an_entry

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.adapters.brokers import Broker, open_broker, open_rabbitmq_broker
+from shared.adapters.brokers import Broker, open_broker
+from shared.adapters.brokers.rabbitmq import open_rabbitmq_broker
 from shared.adapters.brokers.topology import DELIVERY_LIMIT
 from shared.adapters.clock import SystemClock
 from shared.domain.errors import SyncError, Transient

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shared.adapters.brokers import RabbitBroker, open_rabbitmq_broker
+from shared.adapters.brokers.rabbitmq import RabbitBroker, open_rabbitmq_broker
 from shared.adapters.clock import SystemClock
 from shared.domain.messages import Lane, UsersTouched
 from tests.integration.rabbitmq.conftest import Site

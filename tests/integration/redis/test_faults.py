@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from sandbox.servers import RedisServer
 from shared.adapters.clock import SystemClock
-from shared.adapters.state import RedisState, open_redis_state, open_state
-from shared.adapters.state.redis import PREFIX
+from shared.adapters.state import open_state
+from shared.adapters.state.redis import PREFIX, RedisState, open_redis_state
 from shared.domain.errors import Permanent, Transient
 from shared.domain.messages import Lane
 from shared.domain.pace import Slots

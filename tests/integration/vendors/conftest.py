@@ -13,7 +13,7 @@ from shared.adapters.graph.auth import TokenSource
 from shared.adapters.graph.credentials import ClientSecret
 from shared.adapters.graph.directory import GraphDirectory
 from shared.adapters.graph.subscriptions import GraphSubscriptions
-from shared.adapters.http import AiohttpClient, open_http
+from shared.adapters.http import HttpClient, open_http
 from shared.adapters.syncro.account import SyncroAccount
 from shared.adapters.syncro.contacts import SyncroContacts
 from shared.adapters.syncro.customers import SyncroCustomers
@@ -25,7 +25,7 @@ class Vendors:
     """The running sandbox with every adapter wired to it. `tenant` and `customer` are the scenario's first."""
 
     world: World
-    http: AiohttpClient
+    http: HttpClient
     tokens: TokenSource
     directory: GraphDirectory
     subscriptions: GraphSubscriptions

@@ -14,14 +14,14 @@ import trustme
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from shared.adapters import http as http_module
-from shared.adapters.http import AiohttpClient, Request, open_http
+from shared.adapters import http_session
+from shared.adapters.http import HttpClient, Request, open_http
 from shared.domain.errors import Ambiguous, Transient
 from tests.support.vendor_stub import stub_server
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[AiohttpClient]:
+async def client() -> AsyncIterator[HttpClient]:
     async with open_http("entra-syncro/test") as opened:
         yield opened
 
@@ -34,7 +34,7 @@ async def ok(_: web.Request) -> web.Response:
     return web.json_response({"fine": True}, headers={"X-Request-Id": "r-1", "Set-Cookie": "a=b"})
 
 
-async def test_a_call_goes_out_as_written_and_comes_back_whole(client: AiohttpClient) -> None:
+async def test_a_call_goes_out_as_written_and_comes_back_whole(client: HttpClient) -> None:
     async with stub_server(ok) as stub:
         path = "/users?$filter=mail%20eq%20%27a%2Bb%40x%27&$skiptoken=a%2Fb+c=="
         answer = await client.send(request(stub.base_url, path))
@@ -47,7 +47,7 @@ async def test_a_call_goes_out_as_written_and_comes_back_whole(client: AiohttpCl
     assert "Cookie" not in headers
 
 
-async def test_the_log_has_the_template_and_no_query_body_or_header(client: AiohttpClient) -> None:
+async def test_the_log_has_the_template_and_no_query_body_or_header(client: HttpClient) -> None:
     with capture_logs() as logs:
         async with stub_server(ok) as stub:
             await client.send(request(stub.base_url, "/users/someone@example.com?secret=1"))
@@ -59,7 +59,7 @@ async def test_the_log_has_the_template_and_no_query_body_or_header(client: Aioh
     assert "secret" not in repr(logs)
 
 
-async def test_a_closed_port_was_certainly_not_reached(client: AiohttpClient) -> None:
+async def test_a_closed_port_was_certainly_not_reached(client: HttpClient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -69,7 +69,7 @@ async def test_a_closed_port_was_certainly_not_reached(client: AiohttpClient) ->
 
 
 @pytest.mark.parametrize(("method", "family"), [("GET", Transient), ("POST", Ambiguous)])
-async def test_silence_ends_by_the_total_timeout(client: AiohttpClient, method: str, family: type[Transient]) -> None:
+async def test_silence_ends_by_the_total_timeout(client: HttpClient, method: str, family: type[Transient]) -> None:
     async def silent(_: web.Request) -> web.Response:
         await asyncio.sleep(30)
         return web.Response()
@@ -81,7 +81,7 @@ async def test_silence_ends_by_the_total_timeout(client: AiohttpClient, method: 
 
 
 @pytest.mark.parametrize(("method", "family"), [("GET", Transient), ("POST", Ambiguous), ("PUT", Ambiguous)])
-async def test_a_connection_cut_after_the_request(client: AiohttpClient, method: str, family: type[Transient]) -> None:
+async def test_a_connection_cut_after_the_request(client: HttpClient, method: str, family: type[Transient]) -> None:
     async def cut(incoming: web.Request) -> web.Response:
         assert incoming.transport is not None
         incoming.transport.abort()
@@ -95,7 +95,7 @@ async def test_a_connection_cut_after_the_request(client: AiohttpClient, method:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_nothing_is_repeated_behind_our_back_on_a_kept_connection(client: AiohttpClient, method: str) -> None:
+async def test_nothing_is_repeated_behind_our_back_on_a_kept_connection(client: HttpClient, method: str) -> None:
     async def first_well_then_cut(incoming: web.Request) -> web.Response:
         if len(stub.seen) > 1 and incoming.transport is not None:
             incoming.transport.abort()
@@ -108,7 +108,7 @@ async def test_nothing_is_repeated_behind_our_back_on_a_kept_connection(client: 
         assert len(stub.seen) == 2, "a third would be a call that the pace never granted"
 
 
-async def test_a_body_cut_in_the_middle(client: AiohttpClient) -> None:
+async def test_a_body_cut_in_the_middle(client: HttpClient) -> None:
     async def cut(incoming: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "1000"})
         await response.prepare(incoming)
@@ -123,10 +123,8 @@ async def test_a_body_cut_in_the_middle(client: AiohttpClient) -> None:
     assert failure.value.code == "connection_lost"
 
 
-async def test_a_body_without_end_is_not_read_to_the_end(
-    client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_module, "MAX_BODY", 100_000)
+async def test_a_body_without_end_is_not_read_to_the_end(client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_session, "MAX_BODY", 100_000)
 
     async def endless(incoming: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -142,7 +140,7 @@ async def test_a_body_without_end_is_not_read_to_the_end(
     assert failure.value.code == "answer_too_large"
 
 
-async def test_a_redirect_is_an_answer_not_a_journey(client: AiohttpClient) -> None:
+async def test_a_redirect_is_an_answer_not_a_journey(client: HttpClient) -> None:
     async def away(_: web.Request) -> web.Response:
         raise web.HTTPFound("/elsewhere")
 
@@ -151,7 +149,7 @@ async def test_a_redirect_is_an_answer_not_a_journey(client: AiohttpClient) -> N
         assert len(stub.seen) == 1
 
 
-async def test_a_cancelled_call_is_cancelled(client: AiohttpClient) -> None:
+async def test_a_cancelled_call_is_cancelled(client: HttpClient) -> None:
     arrived = asyncio.Event()
 
     async def silent(_: web.Request) -> web.Response:

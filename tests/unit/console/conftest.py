@@ -7,13 +7,14 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from console.cli import main
+from console.cli import Table, main
 from console.operations import OperatorPorts
 from shared.runtime.sections import OperatorSettings
 from tests.support.desk import Desk
@@ -45,6 +46,7 @@ class Shell:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         self.desk = self._runner.run(_made(folder))
+        every_command()  # a command that is loaded later would still find its way to real settings
         for name, module in list(sys.modules.items()):
             if name.startswith("console.cli.") and name != "console.cli.context" and hasattr(module, "operate"):
                 monkeypatch.setattr(module, "operate", self._operate)
@@ -75,6 +77,12 @@ class Shell:
         self, context: object, action: Callable[[OperatorPorts], Awaitable[Any]], *, lazy: bool = False
     ) -> Any:
         return self.run(action(self.desk.ports))
+
+
+@cache
+def every_command() -> None:
+    for name, late in Table.table.items():
+        late.load(name)
 
 
 async def _made(folder: Path) -> Desk:

@@ -158,6 +158,33 @@ async def test_an_answer_of_a_tenant_it_has_already_waits_for_nobody(desk: Desk)
     assert (await answered(desk, made)).state is InviteState.CONNECTED
 
 
+@pytest.mark.parametrize(
+    ("failure", "query", "outcome", "tenant"),
+    [
+        (None, f"&admin_consent=True&tenant={TENANT}", "consented", TENANT),
+        (
+            StopTheLine("login", "app_disabled", scope=Scope.TENANT),
+            f"&admin_consent=True&tenant={TENANT}",
+            "failed",
+            "",
+        ),
+        (None, "&error=access_denied", "declined", ""),
+        (Transient("graph", "timeout"), f"&admin_consent=True&tenant={TENANT}", "", ""),
+    ],
+)
+async def test_a_pasted_answer_is_a_deed_by_the_same_rule_as_one_of_a_browser(
+    desk: Desk, failure: SyncError | None, query: str, outcome: str, tenant: str
+) -> None:
+    desk.ports = replace(desk.ports, consent=replace(desk.ports.consent, public_url=""))
+    made = await invite(desk.ports, CUSTOMER)
+    desk.world.directory.failures = [failure] if failure is not None else []
+    state = parse_qs(urlsplit(consent_link(desk.ports, made)).query)["state"][0]
+    await finish(desk.ports, f"https://localhost/connect/callback?state={state}{query}", pauses=(), by="ada")
+    noted = [(each.by, each.facts) for each in desk.world.ledger.deeds.noted if each.what == "consent"]
+    facts = {"outcome": outcome, **({"tenant": tenant} if tenant else {})}
+    assert noted == ([("ada", facts)] if outcome else [])
+
+
 async def test_an_answer_that_waits_is_kept_and_named(desk: Desk) -> None:
     made = await invite(desk.ports, CUSTOMER)
     assert (await answered(desk, made)).state is InviteState.CONSENTED

@@ -150,6 +150,23 @@ async def test_what_a_policy_withholds_is_named_and_nothing_is_linked(desk: Desk
     directory.withheld = {}
     (again,) = await consented(desk)
     assert again.result is ConsentResult.CONNECTED
+    assert outcomes(desk, CUSTOMER) == ["failed", "connected"]
+
+
+async def test_what_was_granted_is_noted_whatever_becomes_of_its_proof(desk: Desk, directory: Granted) -> None:
+    directory.failures = [Transient("graph", "timeout")]
+    first, second = await consented(desk)
+    results = {each.customer_id: each.result for each in (first, second)}
+    late = next(number for number, result in results.items() if result is ConsentResult.FAILED)
+    assert outcomes(desk, late) == ["granted"]
+    desk.partner.failures = {TENANT: Permanent("partner", "lacks_role"), OTHER: Permanent("partner", "lacks_role")}
+    assert {each.result for each in await consented(desk)} == {ConsentResult.FAILED}
+    assert outcomes(desk, late) == ["granted"]
+
+
+def outcomes(desk: Desk, customer: int) -> list[object]:
+    noted = [each for each in desk.world.ledger.deeds.noted if each.what == "consent" and each.customer_id == customer]
+    return [each.facts["outcome"] for each in noted]
 
 
 async def test_optional_permissions_that_are_missing_are_told_but_no_failure(desk: Desk, directory: Granted) -> None:

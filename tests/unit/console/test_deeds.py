@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.billing import BillingReport, WithoutLicence
+from shared.domain.errors import Scope, StopTheLine
 from shared.domain.onboarding import Organization
 from shared.domain.records import ConnectionStatus
 from shared.domain.user import DirectoryUser
@@ -41,6 +42,7 @@ def deeds(shell: Shell) -> list[tuple[str, str, int | None]]:
     ("arguments", "what", "customer"),
     [
         (("customers", "connect", "8", "--tenant", OTHER, "--yes"), "connect", 8),
+        (("customers", "connect", "8"), "invite", 8),
         (("customers", "disconnect", N), "disconnect", CUSTOMER),
         (("customers", "without-entra", "8"), "without-entra", 8),
         (("customers", "pause", N), "pause", CUSTOMER),
@@ -93,3 +95,14 @@ def test_deeds_hold_no_value_of_a_field(furnished: Shell) -> None:
     furnished("runs", "approve", CODE)
     facts: dict[str, Any] = dict(furnished.desk.world.ledger.deeds.noted[0].facts)
     assert set(facts) == {"code", "run"}
+
+
+def test_every_link_that_is_made_is_noted_and_one_that_is_given_again_is_not(furnished: Shell) -> None:
+    """Also the one that a missing consent makes, and for which tenant."""
+    for _ in range(2):
+        assert furnished("customers", "connect", "8").code == 0
+    furnished.desk.world.directory.failures = [StopTheLine("login", "consent_missing", scope=Scope.TENANT)]
+    assert furnished("customers", "connect", "8", "--tenant", OTHER).code == 3
+    assert deeds(furnished) == [("invite", "ada", 8)] * 2
+    assert [deed.facts["tenant"] for deed in furnished.desk.world.ledger.deeds.noted] == ["any", OTHER]
+    assert "tenant: any" in furnished("deeds", "list").out

@@ -35,7 +35,8 @@ def named(path: Path) -> str:
 
 
 def shown(*arguments: str) -> Any:
-    return CliRunner().invoke(app, list(arguments), prog_name="entra-syncro", env={"COLUMNS": str(WIDTH)})
+    """`terminal_width`: what the parser leaves of a terminal's 80 columns; its own runner would take all of them."""
+    return CliRunner().invoke(app, list(arguments), prog_name="entra-syncro", terminal_width=WIDTH - 2)
 
 
 def examples(path: Path) -> list[str]:
@@ -110,3 +111,19 @@ def test_an_unknown_command_is_code_2_with_the_way_to_help(path: Path) -> None:
     assert (said.exit_code, said.stdout) == (2, "")
     assert "no-such-command" in said.stderr
     assert "--help" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("sta", {"status"}), ("runs ", {"list", "show", "approve", "reject"}), ("status --wa", {"--watch"})],
+)
+def test_a_shell_is_told_what_may_come_next(
+    typed: str, offered: set[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"entra-syncro {typed}"
+    monkeypatch.setenv("_ENTRA_SYNCRO_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - (not words.endswith(" "))))
+    with pytest.raises(SystemExit):
+        app(prog_name="entra-syncro")
+    assert set(capsys.readouterr().out.split()) == offered

@@ -17,6 +17,7 @@ from shared.domain.billing import BillingReport, NotBilled, SameEmail, WithoutLi
 from shared.domain.changes import Candidate, Conflict, ConflictReason, FieldChange, Kind
 from shared.domain.contact import Contact, Customer
 from shared.domain.desk import Notice, Pin, Replay
+from shared.domain.errors import Transient
 from shared.domain.messages import Reason
 from shared.domain.records import ConnectionStatus, HeldRow, Hold, JournalEntry, Link, Run, WriteState
 from shared.domain.ruling import Rule, Ruling
@@ -47,7 +48,7 @@ ASKED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "explain": (("explain", ANNA),),
     "check": (("check",),),
     "billing-check": (("billing-check",), ("billing-check", "--customer", N)),
-    "preview": (("preview", "--customer", N),),
+    "preview": (("preview", "--customer", N), ("preview", "--all")),
     "runs list": (("runs", "list"),),
     "runs show": (("runs", "show", "run1"),),
     "customers list": (("customers", "list"),),
@@ -74,6 +75,9 @@ async def furnish(desk: Desk) -> None:
     desk.world.directory.put(TENANT, DirectoryUser(ANNA, display_name="Anna", mail="anna@contoso.example"))
     await invite(ports, 8, OTHER)
     await set_apart(ports, 11)
+    desk.tie(12, guid(12))
+    desk.tie(13, guid(13))
+    desk.passes.broken, desk.passes.broken_for = Transient("graph", "timeout"), frozenset({13})
     desk.letter("l1", a_body())
     await ports.replays.begin(Replay("r1", "ada", "c0de", 1, START), ["l1"])
     desk.letter("l1", a_body())

@@ -125,7 +125,7 @@ def test_a_long_sentence_stays_on_its_line(capsys: pytest.CaptureFixture[str], m
         (Transient("graph", "handshake_failed"), "unchanged. Nothing was lost; try again in a moment."),
         (Permanent("broker", "unsupported_url", "embedded:PATH"), "Correct broker.url in the settings (ENTRA_"),
         (Permanent("ledger", "ledger_url", "write embedded:PATH"), "ENTRA_SYNCRO_LEDGER__URL"),
-        (Permanent("ledger", "ledger_newer", "made by a newer version"), "see that ledger.url"),
+        (Permanent("ledger", "ledger_missing", "there is none"), "see that ledger.url"),
         (
             Permanent("worker", "not_approved", "this customer is waiting for approval or paused"),
             "The full sync: this customer is waiting for approval or paused. Waiting will not help",
@@ -135,3 +135,16 @@ def test_a_long_sentence_stays_on_its_line(capsys: pytest.CaptureFixture[str], m
 )  # fmt: skip
 def test_every_family_says_what_it_was_and_who_does_what_next(error: SyncError, says: str) -> None:
     assert says in explain(error)
+
+
+@pytest.mark.parametrize("code", ["damaged", "ledger_unreadable", "ledger_newer"])
+@pytest.mark.parametrize("family", [Transient, Permanent])
+def test_a_ledger_that_only_a_person_can_mend_promises_nothing(family: type[SyncError], code: str) -> None:
+    detail = "the ledger file is no good: move it away (SQLITE)"
+    assert explain(family("ledger", code, detail)) == "The ledger file is no good: move it away (SQLITE)."
+
+
+def test_a_store_that_names_itself_is_named_once() -> None:
+    busy = explain(Transient("ledger", "locked", "the ledger is busy with another process"))
+    assert busy == "The ledger is busy with another process. Nothing was lost; try again in a moment."
+    assert explain(Transient("ledger", "odd", "no answer")).startswith("The ledger: no answer. ")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ def page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def show(module: str, command: str, answer: object, **options: object) -> str:
         monkeypatch.setattr(output, "PIPE_WIDTH", 80)
-        loaded: Any = sys.modules[module]  # the package's own names are the commands
+        loaded: Any = import_module(module)
         monkeypatch.setattr(loaded, "operate", lambda context, action: answer)
         getattr(loaded, command)(None, **options)
         return capsys.readouterr().out

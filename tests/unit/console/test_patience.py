@@ -51,7 +51,7 @@ class SlowPasses:
 @pytest.mark.parametrize(("seconds", "times"), [(0.0, 0), (4.9, 0), (5.1, 1), (41.0, 1)])
 def test_only_a_slow_reading_is_explained(seconds: float, times: int, capsys: pytest.CaptureFixture[str]) -> None:
     async def read() -> Any:
-        return await PatientPasses(SlowPasses(seconds), 10).preview(7)
+        return await PatientPasses(lambda: SlowPasses(seconds), 10).preview(7)
 
     assert run_virtual(read()) == ("preview", 7)
     said = capsys.readouterr()
@@ -60,7 +60,7 @@ def test_only_a_slow_reading_is_explained(seconds: float, times: int, capsys: py
 
 def test_many_readings_of_one_command_are_explained_once(capsys: pytest.CaptureFixture[str]) -> None:
     async def read() -> None:
-        passes = PatientPasses(SlowPasses(60.0), 3)
+        passes = PatientPasses(lambda: SlowPasses(60.0), 3)
         await asyncio.gather(*(passes.billing(number) for number in range(4)))
         await passes.billing(9)
 
@@ -70,7 +70,7 @@ def test_many_readings_of_one_command_are_explained_once(capsys: pytest.CaptureF
 
 def test_everything_comes_through_unchanged() -> None:
     async def ask() -> None:
-        passes = PatientPasses(SlowPasses(0.0), 10)
+        passes = PatientPasses(lambda: SlowPasses(0.0), 10)
         options = {"reason": Reason.MANUAL, "run_id": "r", "release": "c", "first": 2, "by": "ada"}
         begun: Any = await passes.begin(7, reason=Reason.MANUAL, run_id="r", release="c", first=2, by="ada")
         cleared: Any = await passes.clear(7, "c", "ada")
@@ -84,7 +84,7 @@ def test_everything_comes_through_unchanged() -> None:
 def test_a_reading_that_fails_fails_and_says_nothing_later(capsys: pytest.CaptureFixture[str]) -> None:
     async def read() -> None:
         with pytest.raises(Transient):
-            await PatientPasses(SlowPasses(1.0, Transient("graph", "timeout")), 10).preview(7)
+            await PatientPasses(lambda: SlowPasses(1.0, Transient("graph", "timeout")), 10).preview(7)
         await asyncio.sleep(30)
 
     run_virtual(read())

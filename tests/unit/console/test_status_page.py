@@ -56,6 +56,15 @@ def test_when_nobody_is_needed_that_is_said_first(shell: Shell) -> None:
     assert shell("status").out.startswith("Nothing waits for a person.\nWork:\n")
 
 
+def test_that_the_services_stand_still_is_said_before_all_else(shell: Shell) -> None:
+    shell.desk.tie(status=ConnectionStatus.APPROVED)
+    shell.desk.letter("l1", a_body())
+    shell.desk.world.clock.ahead += timedelta(minutes=16)
+    said = shell("status").out
+    assert order(said, "No service has asked Microsoft", "entra-syncro run all", "dead-letters list")
+    assert shell("status", "--json").json["silent_since"] == START.isoformat()
+
+
 def test_of_many_customers_only_those_that_need_somebody_are_listed(shell: Shell) -> None:
     many(shell.desk)
     shell.desk.tie(1_005, guid(5), ConnectionStatus.PAUSED)
@@ -88,7 +97,7 @@ def test_a_dozen_customers_are_all_listed(shell: Shell) -> None:
 )
 async def test_an_end_of_the_credential_is_announced(desk: Desk, left: timedelta, words: str | None) -> None:
     info = CredentialInfo(CredentialKind.SECRET, START + left)
-    said = text_of(await status(replace(desk.ports, credential=info)))
+    said = text_of(await status(replace(desk.ports, credential=lambda: info)))
     assert ("The app's" in said) == (words is not None)
     assert (words or "") in said
 
@@ -142,7 +151,7 @@ def text_of(seen: Status) -> str:
         (["3"], "goes with --watch"),
         (["--watch", "--json"], "leave out"),
         (["--watch", "--fresh"], "leave out"),
-        (["--watch", "0"], "greater than or equal to 1"),
+        (["--watch", "0"], "at least 1"),
     ],
 )
 def test_watching_without_a_screen_is_wrong_use(shell: Shell, arguments: list[str], words: str) -> None:

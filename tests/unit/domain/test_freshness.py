@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.freshness import Spread, Watched, freshness, spread, together
+from shared.domain.freshness import Spread, Watched, freshness, silent_since, spread, together
 from shared.domain.messages import Reason
 from shared.domain.records import Delay
 from shared.domain.watching import Coverage, Poll, SubscriptionState
@@ -94,3 +94,62 @@ def test_of_an_unknown_tenant_nothing_is_claimed() -> None:
 def test_nothing_together_has_no_share() -> None:
     assert together([None, None]).share is None
     assert together([Coverage(0, 0), Coverage(4, 1), None]) == Coverage(4, 1)
+
+
+@pytest.mark.parametrize(
+    ("polls", "since", "silent"),
+    [
+        ({}, {}, None),
+        ({ONE: Poll(ONE, "link", START, 300.0)}, {}, None),
+        ({}, {ONE: START}, START),
+        ({}, {ONE: START + HOUR}, None),
+        ({ONE: Poll(ONE, "link", START, 300.0)}, {ONE: START - HOUR}, START),
+        ({ONE: Poll(ONE, "link", START, 1_400.0)}, {ONE: START - HOUR}, None),
+        ({ONE: Poll(ONE, "link", START, 300.0)}, {ONE: START - HOUR, TWO: START - HOUR}, START),
+        ({ONE: Poll(ONE, "link", START + HOUR, 300.0)}, {ONE: START - HOUR, TWO: START - HOUR}, None),
+        ({ONE: Poll(ONE, "link", START, 300.0, code="graph:quota")}, {ONE: START - HOUR}, None),
+        ({ONE: Poll(ONE, "link", START, 300.0, code="graph:quota")}, {ONE: START, TWO: START}, START),
+    ],
+    ids=[
+        "nobody is approved", "nobody approved is polled", "never asked", "just approved", "asked an hour ago",
+        "asked rarely", "one of two an hour ago, one never", "one of two just now", "a failed attempt tells itself",
+        "a failed attempt hides no silence",
+    ],
+)  # fmt: skip
+def test_that_no_service_is_at_work_shows_when_nobody_at_all_is_asked(
+    polls: dict[str, Poll], since: dict[str, datetime], silent: datetime | None
+) -> None:
+    watched = Watched(states={}, polls=polls, day={}, now={}, notified={}, since=since)
+    assert silent_since(watched, START + HOUR + timedelta(minutes=1)) == silent
+
+
+REFUSED = Poll(ONE, "link", START, 300.0, code="login:bad_secret")
+SLOW = Poll(ONE, "link", START, 300.0)
+
+
+@pytest.mark.parametrize(
+    ("poll", "since", "asked_at", "silent"),
+    [
+        (REFUSED, START - HOUR, START + 2 * HOUR, START + 2 * HOUR),
+        (REFUSED, START - HOUR, START + 72 * HOUR, None),
+        (SLOW, START - HOUR, START + 72 * HOUR, None),
+        (SLOW, START - HOUR, START - HOUR, START),
+        (None, START + 72 * HOUR, START, None),
+        (None, START + 70 * HOUR, START, START + 70 * HOUR),
+        (None, None, START, None),
+    ],
+    ids=[
+        "every poll failed, then nobody asked", "every poll fails", "a long poll", "a poll tells it too",
+        "just approved, nobody asks", "approved since nobody asks", "nobody is approved",
+    ],
+)  # fmt: skip
+def test_whoever_asks_is_heard_however_its_polls_end(
+    poll: Poll | None, since: datetime | None, asked_at: datetime, silent: datetime | None
+) -> None:
+    watched = Watched({}, {ONE: poll} if poll else {}, {}, {}, {}, {ONE: since} if since else {}, asked_at)
+    assert silent_since(watched, START + 72 * HOUR + timedelta(minutes=10)) == silent
+
+
+def test_a_poll_that_takes_its_time_is_no_silence() -> None:
+    watched = Watched({}, {ONE: SLOW}, {}, {}, {}, {ONE: START - HOUR})
+    assert silent_since(watched, START + timedelta(minutes=5 + 15 + 1)) is None

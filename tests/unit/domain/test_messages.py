@@ -69,6 +69,22 @@ GOLDEN = [
         b'"detail":"email refused","attempts":15,"first_seen":"2026-11-24T09:00:00.250000Z",'
         b'"last_seen":"2026-11-24T09:00:00.250000Z"}',
     ),
+    (  # the release before reads this as one code, and knows no other field
+        DeadLettered(
+            letter_id="l1",
+            body=b"{",
+            lane=Lane.LIVE,
+            error_class="invalid",
+            detail="email refused",
+            attempts=15,
+            first_seen=AT,
+            last_seen=AT,
+            service="syncro",
+        ),
+        b'{"kind":"dead_lettered","v":1,"letter_id":"l1","body":"ew==","lane":"live","error_class":"syncro:invalid",'
+        b'"detail":"email refused","attempts":15,"first_seen":"2026-11-24T09:00:00.250000Z",'
+        b'"last_seen":"2026-11-24T09:00:00.250000Z"}',
+    ),
 ]
 
 

@@ -16,7 +16,7 @@ from shared.domain.contact import Contact
 from shared.domain.facts import Facts
 from shared.domain.matching import Found, Level, NotFound
 from shared.domain.plan import plan
-from shared.domain.policy import Authority, LeaverRule, NameFormat, SyncPolicy
+from shared.domain.policy import Authority, CustomMapping, LeaverRule, NameFormat, SyncPolicy
 from shared.domain.ruling import Decision, Rule, Ruling, changes_of, rulings
 from shared.domain.safety import Brake
 from shared.domain.user import AnyUser, DirectoryUser, SoftDeleted
@@ -67,6 +67,8 @@ def told(field: str, **asked: Any) -> tuple[Rule, bool]:
 CHANGED = replace(LIKE_HER, city="Bonn", properties={**LIKE_HER.properties, "azure_license": "Old"})
 BLOCKED = replace(ANNA, account_enabled=False)
 GONE = SoftDeleted("u1", START)
+BADGE = f"extension_{'0a1b' * 8}_badge"
+BADGED = SyncPolicy(custom_mappings=(CustomMapping(attribute=BADGE.upper(), field="Badge"),))
 FILLING = SyncPolicy(authority={"city": Authority.FILL_BLANK})
 
 
@@ -76,6 +78,8 @@ FILLING = SyncPolicy(authority={"city": Authority.FILL_BLANK})
         ("city", {"contact": CHANGED}, (Rule.OVERWRITE, True)),
         ("city", {}, (Rule.OVERWRITE, False)),
         ("phone", {}, (Rule.BLANK, False)),
+        ("Badge", {"policy": BADGED}, (Rule.BLANK, False)),
+        ("Badge", {"policy": BADGED, "user": replace(ANNA, lacking=(BADGE,))}, (Rule.UNKNOWN, False)),
         ("city", {"contact": CHANGED, "policy": SyncPolicy(authority={"city": Authority.NEVER})}, (Rule.NEVER, False)),
         ("city", {"contact": CHANGED, "policy": FILLING},
          (Rule.FILL_BLANK, False)),

@@ -70,7 +70,13 @@ class Hall:
     def site(self) -> ConnectSite:
         ledger = self.ledger
         ports = ConsentPorts(
-            self.desk, ledger.invites, ledger.connections, self.directory, self.organizations, ledger.apart
+            self.desk,
+            ledger.invites,
+            ledger.connections,
+            self.directory,
+            self.organizations,
+            ledger.apart,
+            ledger.deeds,
         )
         return ConnectSite(ports, desk=self.desk, clock=self.clock)
 
@@ -571,3 +577,40 @@ def test_every_page_says_what_happened_and_what_happens_next(each: Page) -> None
     assert each.html.count("<p>") == 2
     assert each.html.count(f"<h1>{each.title}</h1>") == 1
     assert "style" not in each.html
+
+
+def test_what_was_decided_in_a_browser_is_noted_and_what_was_not_is_not() -> None:
+    hall = Hall()
+
+    async def decided() -> None:
+        hall.hold()
+        hall.directory.failures = [Transient("login", "unavailable")] * 9
+        await hall.consented()  # could not be checked: the link is as good as it was
+        assert hall.ledger.deeds.noted == []
+        hall.directory.failures = []
+        await hall.consented()
+        hall.hold(replace(INVITE, customer_id=8))
+        await hall.answered(error="access_denied", state=state_of(await hall.opened()))
+
+    run_virtual(decided())
+    assert [(deed.by, deed.what, deed.customer_id, deed.facts) for deed in hall.ledger.deeds.noted] == [
+        ("the browser", "consent", CUSTOMER, {"outcome": "connected", "tenant": TENANT}),
+        ("the browser", "consent", 8, {"outcome": "declined", "tenant": TENANT}),
+    ]
+
+
+def test_page_is_the_same_when_the_deed_cannot_be_noted() -> None:
+    hall = Hall()
+
+    async def unnoted(_deed: object) -> None:
+        raise Transient("ledger", "unavailable")
+
+    async def answer() -> web.Response:
+        hall.hold()
+        hall.ledger.deeds.note = unnoted  # type: ignore[assignment, method-assign]  # away
+        return await hall.consented()
+
+    with capture_logs() as logs:
+        assert run_virtual(answer()).status == Page.RECEIVED.status
+    assert hall.invite.state is InviteState.CONNECTED
+    assert "consent_not_noted" in [entry["event"] for entry in logs]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from shared.runtime.logging import REDACTED, bound_contextvars, configure_logging
+from shared.runtime.logging import REDACTED, bound_contextvars, configure_logging, hide
 from shared.runtime.settings import LogSettings
 
 SECRET = "s3cr3t-value-of-the-tests"
@@ -66,6 +66,14 @@ def test_secrets_are_redacted_wherever_they_hide(out: io.StringIO, fields: dict[
     assert REDACTED in text
     for hidden in (SECRET, "xxxxxxxxxx", "hunter22", "abcdefghijklmnop", "eyJzdWIi", "k1.abc"):
         assert hidden not in text
+
+
+def test_a_secret_that_is_read_later_is_hidden_from_then_on_beside_those_before(out: io.StringIO) -> None:
+    hide("its-successor", "b")
+    structlog.get_logger("ours").warning("something", note=f"{SECRET}, then its-successor, by b")
+    logging.getLogger("library").warning("its-successor")
+    ours, theirs = entries(out)
+    assert (ours["note"], theirs["event"]) == (f"{REDACTED}, then {REDACTED}, by b", REDACTED)
 
 
 def test_counts_and_ids_come_through(out: io.StringIO) -> None:

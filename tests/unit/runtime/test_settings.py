@@ -59,6 +59,17 @@ def test_a_process_asks_only_for_what_it_needs() -> None:
 
 
 @pytest.mark.usefixtures("complete")
+@pytest.mark.parametrize("attribute", ["departement", "extension_0c4f1b2e-9d7a-4c55-b1f0-a6d3e8c72b19_badge"])
+def test_an_attribute_that_is_never_read_is_no_rule(attribute: str) -> None:
+    """Nobody would ever say that it is lacking: it is not even asked for."""
+    mappings = [{"attribute": "department", "field": "Team"}, {"attribute": attribute, "field": "Badge"}]
+    (said,) = lines(policy={"custom_mappings": mappings})
+    assert said.startswith("policy.custom_mappings (set ENTRA_SYNCRO_POLICY__CUSTOM_MAPPINGS, or ")
+    assert f'"{attribute}" is no attribute that is read. Take a plain one' in said
+    assert len(load_settings(policy={"custom_mappings": mappings[:1]}).policy.custom_mappings) == 1
+
+
+@pytest.mark.usefixtures("complete")
 def test_defaults_follow_from_few_settings() -> None:
     settings = load_settings()
     assert settings.syncro.base_url == "https://acme.syncromsp.com"

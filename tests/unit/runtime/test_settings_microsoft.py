@@ -72,6 +72,21 @@ def test_any_one_of_four_is_a_credential(
     assert credential_info(settings.graph) == CredentialInfo(kind, ends)
 
 
+@pytest.mark.parametrize(("in_a_variable", "is_of_the_file"), [(None, True), ("another", False), ("", True)])
+def test_where_the_secret_was_read_is_known_so_that_it_can_be_read_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_a_variable: str | None, is_of_the_file: bool
+) -> None:
+    """Not where another source won: the file says something else then."""
+    file = tmp_path / "secret"
+    file.write_text("in-the-file\n")
+    monkeypatch.setenv("ENTRA_SYNCRO_GRAPH__APP_SECRET_FILE", str(file))
+    if in_a_variable is not None:
+        monkeypatch.setenv("ENTRA_SYNCRO_GRAPH__APP_SECRET", in_a_variable)
+    graph = load_settings(needs=(CREDENTIAL,)).graph
+    assert graph.app_secret.get_secret_value() == ("in-the-file" if is_of_the_file else "another")
+    assert graph.secret_file == (file if is_of_the_file else None)
+
+
 def test_none_is_one_complaint_that_names_all_four() -> None:
     line = complaint()
     assert line.startswith("graph.app_secret (set ENTRA_SYNCRO_GRAPH__APP_SECRET or ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,8 @@ from shared.domain.contact import Contact
 from shared.domain.errors import Scope, StopTheLine, Transient
 from shared.domain.messages import Lane
 from shared.domain.outcome import Synced
-from shared.domain.policy import CreateScope, SyncPolicy
+from shared.domain.policy import CreateScope, CustomMapping, SyncPolicy
+from shared.domain.ruling import changes_of
 from tests.support.passes import in_step, make_pass
 from tests.support.station import CUSTOMER, TENANT, Station, person
 from tests.support.virtual_time import run_virtual
@@ -295,6 +297,23 @@ def test_two_plans_come_from_one_reading() -> None:
         other = await passes.preview(CUSTOMER, SyncPolicy(create_scope=CreateScope.NONE))
         assert other.excluded == {ExclusionReason.CREATES_OFF: 2}
         assert station.world.ledger.policies.held == {}
+
+    run_virtual(main())
+
+
+def test_rules_that_are_only_supposed_are_read_for_what_they_ask_for() -> None:
+    async def main() -> None:
+        station = Station()
+        name = f"extension_{'0a' * 16}_badge"
+        station.hire(replace(person(), extensions={name: "B-17"}))
+        passes = FullPass(station.ports, station.settings)
+        rules = SyncPolicy(custom_mappings=(CustomMapping(attribute=name, field="Badge"),))
+        before, after = await passes.compare(CUSTOMER, rules)
+        written = [[each.after for each in changes_of(survey.plans[0])] for survey in (before, after)]
+        assert ["B-17" in values for values in written] == [False, True]
+        await passes.preview(CUSTOMER, rules)
+        await passes.preview(CUSTOMER)
+        assert station.world.reports.also == [(name,), (name,), ()]
 
     run_virtual(main())
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from shared.domain.polling import LINK_AGE, Need
 from shared.domain.records import ConnectionStatus, Run, RunState
 from shared.domain.watching import (
     POLL_WANTED_KEY,
+    POLLS_ASKED_KEY,
     Coverage,
     Poll,
     PollPolicy,
@@ -379,6 +380,27 @@ def test_the_longest_overdue_comes_first_and_a_few_at_once() -> None:
         asked = [tenant for _, tenant, _ in station.world.changes.requests]
         assert asked == ids[::-1]
         assert station.world.changes.most == AT_ONCE
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("latency", [None, 850.0], ids=["every poll fails", "none ends for long"])
+def test_that_somebody_asks_is_told_however_the_polls_end(latency: float | None) -> None:
+    """People see by it whether anybody is at work (`shared/domain/freshness.py`)."""
+
+    async def main() -> None:
+        station = station_with()
+        ids = many(station, 3 * AT_ONCE)
+        station.world.changes.latency = latency or 0.0
+        if latency is None:
+            station.world.changes.outages = {each: Permanent("login", "bad_secret") for each in ids}
+        async with polling(station):
+            for _ in range(10):
+                await asyncio.sleep(100.0)
+                kept = await station.world.memory.recall(POLLS_ASKED_KEY)
+                assert kept is not None
+                age = station.world.clock.now() - datetime.fromisoformat(kept)
+                assert age < timedelta(seconds=62 + station.settings.poll_every)
 
     run_virtual(main())
 

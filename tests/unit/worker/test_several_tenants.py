@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -75,10 +76,10 @@ def test_with_one_tenant_unreadable_nothing_is_written_and_the_customer_stays_ow
         refused = StopTheLine("login", "consent_missing", scope=Scope.TENANT)
         read, reports = station.world.reports.read, station.world.reports
 
-        async def read_but_one(tenant_id: str) -> object:
+        async def read_but_one(tenant_id: str, also: Sequence[str]) -> object:
             if tenant_id == (TENANT, SECOND)[unreadable]:
                 raise refused
-            return await read(tenant_id)
+            return await read(tenant_id, also)
 
         reports.read = read_but_one  # type: ignore[assignment,method-assign]  # a tenant that takes its consent back
         with pytest.raises(StopTheLine):

@@ -54,6 +54,7 @@ class Weather:
 
     seed: int = 1
     changes: list[Change] = field(default_factory=list)
+    awaited: list[Change] = field(default_factory=list)
     shares: dict[str, Coverage] = field(default_factory=dict)
     intervals: dict[str, float] = field(default_factory=dict)
 
@@ -85,6 +86,7 @@ class Weather:
             self.station.hire(person(user_id, city=city), f"tenant-{tenant}")
             self.station.world.changes.touch(f"tenant-{tenant}", [user_id])
             self.changes.append(Change(1000 + 100 * tenant + number, city, self.now))
+            self.awaited.append(self.changes[-1])
             await asyncio.sleep(1.0)
             if not SILENT[0] <= self.now < SILENT[1]:
                 await self.station.send(self.station.hint(user_id, tenant_id=f"tenant-{tenant}"))
@@ -95,10 +97,10 @@ class Weather:
 
     async def watch(self) -> None:
         while self.now < END:
-            for change in self.changes[-200:]:
-                is_there = self.station.world.contacts.held[change.contact_id].city == change.city
-                if change.written_at is None and is_there:
+            for change in self.awaited:
+                if self.station.world.contacts.held[change.contact_id].city == change.city:
                     change.written_at = self.now
+            self.awaited = [change for change in self.awaited[-200:] if change.written_at is None]
             await asyncio.sleep(5.0)
 
     async def show(self) -> None:

@@ -7,7 +7,8 @@ from unittest.mock import Mock
 import aiohttp
 import pytest
 
-from shared.adapters.http import Answer, Request, lost, retry_after
+from shared.adapters.http import Answer, Request, retry_after
+from shared.adapters.http_session import lost
 from shared.domain.errors import Ambiguous, Transient
 
 KEY = Mock(host="vendor.example", port=443, ssl=True)

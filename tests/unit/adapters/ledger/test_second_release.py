@@ -112,7 +112,7 @@ async def test_runs_of_the_first_release_are_read_as_what_they_were(old: OldLedg
 
 async def test_journal_of_the_first_release_counts_for_the_last_hour(old: OldLedger) -> None:
     async with open_ledger(old.url) as ledger:
-        (entry,) = await ledger.journal.outside_runs(CUSTOMER, START - timedelta(hours=1), or_in=None)
+        (entry,) = await ledger.journal.outside_passes(CUSTOMER, START - timedelta(hours=1), or_in=None)
         assert (entry.changes, entry.state) == ((RENAMED,), WriteState.WRITTEN)
 
 

@@ -55,10 +55,35 @@ async def test_each_contact_has_what_hangs_on_it_and_others_do_not_count() -> No
     contacts, _ = adapter(
         page("tickets", {"contact_id": 7}, {"contact_id": 99}, {"contact_id": None}),
         page("assets", {"contact_id": 8}, {"contact_id": 7}),
-        page("portal_users", {"email": "ann@X.example"}, {"contact_id": 8, "email": "b@x.example"}, {"email": ""}),
+        page(
+            "portal_users",
+            {"contact_id": None, "email": "ann@X.example"},
+            {"contact_id": 8, "email": "b@x.example"},
+            {"contact_id": 9, "email": ""},
+        ),
     )
     found = await contacts.attached(FreeAllowance(), 5, [ANN, BEN])
     assert found == {7: {"ticket", "asset", "portal login"}, 8: {"asset", "portal login"}}
+
+
+@pytest.mark.parametrize(
+    ("key", "row"),
+    [
+        ("tickets", {"subject": "no word about a contact"}),
+        ("tickets", {"contact_id": {"id": 7}}),
+        ("assets", {"name": "LAPTOP-7"}),
+        ("assets", {"contact_id": "Ann Lee"}),
+        ("portal_users", {"email": "somebody@x.example"}),  # Ann's, perhaps, under another address
+        ("portal_users", {"contact_id": None}),
+        ("portal_users", {"contact_id": None, "email": " "}),
+    ],
+)
+async def test_a_row_that_does_not_say_whose_it_is_shows_nothing(key: str, row: dict[str, Any]) -> None:
+    keys = ("tickets", "assets", "portal_users")
+    contacts, _ = adapter(*(page(each, row) if each == key else page(each) for each in keys))
+    with pytest.raises(Transient) as failure:
+        await contacts.attached(FreeAllowance(), 5, [ANN])
+    assert failure.value.code == "unreadable_answer"
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

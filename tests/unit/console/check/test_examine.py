@@ -106,8 +106,12 @@ def without(*roles: str) -> Callable[[Clinic], None]:
     return spoil
 
 
+def misnamed(clinic: Clinic) -> None:
+    clinic.world.directory.absent[TENANT] = ("extension_1_x",)
+
+
 def expiring(days: float, kind: CredentialKind = CredentialKind.SECRET) -> Callable[[Clinic], None]:
-    return lambda clinic: clinic.set(credential=CredentialInfo(kind, START + timedelta(days=days)))
+    return lambda clinic: clinic.set(credential=lambda: CredentialInfo(kind, START + timedelta(days=days)))
 
 
 def door(fault: DoorFault, status: int | None = None) -> Callable[[Clinic], None]:
@@ -236,7 +240,7 @@ def without_p1(clinic: Clinic) -> None:
 
 
 def without_date(clinic: Clinic) -> None:
-    clinic.set(credential=CredentialInfo(CredentialKind.SECRET))
+    clinic.set(credential=lambda: CredentialInfo(CredentialKind.SECRET))
 
 
 def unshown(clinic: Clinic) -> None:
@@ -257,6 +261,7 @@ def silent(clinic: Clinic) -> None:
         (no_door, Organ.PUBLIC_ADDRESS, "not set", "polling every 5 minutes"),
         (without_p1, Organ.TENANT, "no Entra ID P1: azure_last_activity", "unknown is never written"),
         (without("AuditLog.Read.All"), Organ.TENANT, "AuditLog.Read.All", "grants consent again"),
+        (misnamed, Organ.TENANT, "no such attribute: extension_1_x", "custom_mappings"),
         (without_date, Organ.SETTINGS, "nobody told when it ends", "graph.app_secret_expires"),
         (expiring(20), Organ.SETTINGS, "20 days", "New client secret"),
         (skewed(45), Organ.CLOCKS, "45 s ahead", "NTP"),
