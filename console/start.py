@@ -1,6 +1,6 @@
-"""The installed command `entra-syncro`: loads the command table, which takes a second, and hands over to it.
+"""The installed command `entra-syncro`: loads the command table and hands over to it.
 
-Ctrl-C in that second ends without a traceback. Next: `console/cli/__init__.py`.
+Ctrl-C while it loads ends without a traceback. Next: `console/cli/__init__.py`.
 """
 
 from __future__ import annotations

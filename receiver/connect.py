@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import assert_never
+from typing import Protocol, assert_never
 from urllib.parse import urlsplit
 
 import structlog
@@ -28,19 +28,26 @@ from shared.domain.consent import (
     read_state,
 )
 from shared.domain.consent_answer import Declined, Granted, Odd, OddCode, read_answer
+from shared.domain.desk import Deed
 from shared.domain.errors import SyncError
 from shared.domain.onboarding import Invite, InviteState
-from shared.ports import Clock
-from shared.runtime.answering import MISSING_ROLES, AnswerPorts, declined, granted
+from shared.ports import Clock, Deeds
+from shared.runtime.answering import CONSENT, MISSING_ROLES, AnswerPorts, consent_facts, declined, granted
 
 log = structlog.get_logger("receiver")
 COOKIE = "entra_syncro_connect"  # one value per browser: several links may be answered side by side
+BROWSER = "the browser"  # who decided, for the record: the administrator signs in at Microsoft, never here
+
+
+class SitePorts(AnswerPorts, Protocol):
+    @property
+    def deeds(self) -> Deeds: ...
 
 
 class ConnectSite:
     """The two handlers. `desk.public_url` must not be blank."""
 
-    def __init__(self, ports: AnswerPorts, *, desk: ConsentDesk, clock: Clock) -> None:
+    def __init__(self, ports: SitePorts, *, desk: ConsentDesk, clock: Clock) -> None:
         self._ports = ports
         self._desk = desk
         self._clock = clock
@@ -96,7 +103,18 @@ class ConnectSite:
             tenant_id=settled.answered_by.tenant_id if settled.answered_by else None,
             code=settled.code,
         )
+        await self._note(settled)
         return _page(_outcome_page(settled))
+
+    async def _note(self, settled: Invite) -> None:
+        """What was decided stands already: the record must not spoil the page."""
+        facts = consent_facts(settled)
+        if facts is None:
+            return
+        try:
+            await self._ports.deeds.note(Deed(BROWSER, CONSENT, self._clock.now(), settled.customer_id, facts))
+        except SyncError as error:
+            log.warning("consent_not_noted", customer_id=settled.customer_id, code=error.code)
 
     def _to_microsoft(self, request: web.Request, invite: Invite, now: datetime) -> web.Response:
         known = request.cookies.get(COOKIE, "")

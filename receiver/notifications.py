@@ -17,10 +17,10 @@ from enum import StrEnum
 from urllib.parse import parse_qsl
 
 from receiver.client_state import Secrets, verify
+from shared.domain.guid import is_guid
 from shared.domain.messages import LifecycleEvent
 
 LONGEST_TOKEN = 2048  # characters; Microsoft's own has about 120
-_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _SAFE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _USER_RESOURCE = re.compile(r"/?users/([^/]+)", re.IGNORECASE)
 _EVENTS = frozenset(event.value for event in LifecycleEvent)
@@ -129,7 +129,7 @@ class _Collector:
         if not isinstance(item, dict):
             return Drop.MALFORMED
         tenant = item.get("tenantId")
-        if not isinstance(tenant, str) or not _GUID.fullmatch(tenant):
+        if not isinstance(tenant, str) or not is_guid(tenant):
             return Drop.MALFORMED
         tenant = tenant.lower()
         if not self._proven(tenant, item.get("clientState")):
@@ -180,4 +180,4 @@ def _user_id(item: Mapping[str, object]) -> str | Drop:
 def _safe(user: object) -> str | Drop:
     if not isinstance(user, str) or not _SAFE_ID.fullmatch(user):
         return Drop.MALFORMED
-    return user.lower() if _GUID.fullmatch(user) else user
+    return user.lower() if is_guid(user) else user

@@ -33,6 +33,7 @@ from shared.ports import (
     Apart,
     Clock,
     Connections,
+    Deeds,
     Depths,
     Directory,
     DoorProbe,
@@ -79,6 +80,7 @@ class ConsentPorts:
     directory: Directory
     organizations: Organizations
     apart: Apart
+    deeds: Deeds
 
 
 def build(

@@ -16,7 +16,19 @@ from sandbox.microsoft.products import STATES, Sku
 from sandbox.microsoft.reported import SERVICES, Reported, Score, SignIns
 from sandbox.microsoft.tenant import Tenant
 
-KEYS = frozenset({"tenant", "users", "secure_score", "security_defaults", "names_concealed", "skus", "roles", "groups"})
+KEYS = frozenset(
+    {
+        "tenant",
+        "users",
+        "secure_score",
+        "security_defaults",
+        "names_concealed",
+        "skus",
+        "roles",
+        "groups",
+        "extensions",
+    }
+)
 _USER_KEYS = frozenset(entry.name for entry in fields(Reported))
 _SIGN_IN_KEYS = frozenset(entry.name for entry in fields(SignIns))
 _SCORE_KEYS = frozenset(entry.name for entry in fields(Score))
@@ -35,6 +47,7 @@ def apply(tenant: Tenant, body: Mapping[str, Any]) -> dict[str, Any]:
     tenant.security_defaults = bool(body.get("security_defaults", tenant.security_defaults))
     tenant.names_concealed = bool(body.get("names_concealed", tenant.names_concealed))
     tenant.roles = tuple(str(role) for role in body.get("roles", tenant.roles))
+    tenant.extensions = {str(name).lower() for name in body.get("extensions", tenant.extensions)}
     kept = [sku for sku in tenant.skus if sku.sku_id not in products]
     tenant.skus = kept + [sku for sku in products.values() if sku is not None]
     return show(tenant)
@@ -47,6 +60,7 @@ def show(tenant: Tenant) -> dict[str, Any]:
         "security_defaults": tenant.security_defaults,
         "names_concealed": tenant.names_concealed,
         "roles": list(tenant.roles),
+        "extensions": sorted(tenant.extensions),
         "groups": groups.apply(tenant, {}),
         "secure_score": asdict(tenant.score) if tenant.score else None,
         "skus": {

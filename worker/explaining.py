@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.changes import CreateContact, Plan, row_digest
-from shared.domain.choosing import seen
+from shared.domain.choosing import seen, standing_choices
 from shared.domain.contact import Contact
 from shared.domain.desk import Chosen
 from shared.domain.facts import Facts
@@ -157,8 +157,9 @@ class Explaining:
     ) -> Match:
         """`contact_id`, `chosen`: as if a person had said so."""
         ports, customer_id = self._ports, connection.customer_id
-        linked = {link.contact_id: link.user_id for link in await ports.links.of_customer(customer_id)}
-        choices = dict(await ports.choices.of_customer(customer_id))
+        links = await ports.links.of_customer(customer_id)
+        linked = {link.contact_id: link.user_id for link in links}
+        choices = dict(standing_choices(await ports.choices.of_customer(customer_id), links))
         if chosen is not None:
             choices[user.id] = chosen
         if contact_id is None:

@@ -168,6 +168,10 @@ def _ignore(*_: object) -> None:
     """Nobody counts."""
 
 
+def _nothing() -> None:
+    """Nobody knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """`fingerprint_key` keys the digests in Memory, so that they say nothing about a person. Times in seconds."""
@@ -207,8 +211,8 @@ class WorkerSettings:
     on_figures: Callable[[WatchFigures], None] = _ignore
     notices: NoticePolicy = field(default_factory=NoticePolicy)
     notices_every: float = 60.0  # between two looks at what somebody must be told of
-    credential: CredentialInfo | None = None  # what proves us to Microsoft, to announce its end
-    on_letter: Callable[[str, str], None] = _ignore  # a channel's name, and "sent" or "failed"
+    credential: Callable[[], CredentialInfo | None] = _nothing  # what proves us to Microsoft now, to announce its end
+    on_letter: Callable[[str, str], None] = _ignore  # a channel's name, and "sent", "unsure" or "failed"
 
     def is_frozen(self, now: datetime) -> bool:
         """Do licences and counts wait on this day?"""

@@ -17,7 +17,7 @@ import structlog
 from shared.domain.errors import SyncError, Transient
 from shared.domain.polling import Need, due_at, first_interval, need_of, wait_after
 from shared.domain.records import Connection, ConnectionStatus
-from shared.domain.watching import POLL_WANTED_KEY, poll_wanted_key
+from shared.domain.watching import POLL_WANTED_KEY, POLLS_ASKED_KEY, poll_wanted_key
 from shared.ports import LEASE_TAKEN
 from shared.runtime.services import pause
 from worker.leading import lead_again
@@ -31,6 +31,8 @@ AT_ONCE = 8  # tenants
 _TERM = 60.0  # seconds after which the key is asked for anew, in case it was lost
 _LONGEST = 900.0  # seconds that one poll may take
 _WANTED_EVERY = 30.0  # seconds between two questions per tenant whether somebody wants it polled at once
+_TOLD_EVERY = 60.0  # seconds between two words that somebody asks
+_TOLD_FOR = 30 * 86_400.0  # seconds that such a word is kept: services may be dead for weeks
 
 
 class DeltaPolls:
@@ -45,6 +47,7 @@ class DeltaPolls:
         self._wanted: dict[str, datetime] = {}  # tenant -> what was last read of `poll_wanted_key`
         self._answered: dict[str, datetime] = {}  # tenant -> the wish that a poll has begun for
         self._asked_at = float("-inf")  # monotonic seconds; when `_wanted` was read
+        self._told_at = float("-inf")  # monotonic seconds; when `POLLS_ASKED_KEY` was written
         self._intact_since: datetime | None = None  # since when polling works (again); None: it does not
         self._running = False
 
@@ -78,6 +81,7 @@ class DeltaPolls:
         while not stop.is_set() and self._ports.clock.monotonic() < until:
             try:
                 due = await self._due()
+                await self._tell()
             except SyncError as error:
                 log.warning("polls_unknown", code=error.code)
                 self._intact_since = None
@@ -144,11 +148,23 @@ class DeltaPolls:
                 wishes[tenant_id] = max(told)
         return wishes
 
+    async def _tell(self) -> None:
+        """That somebody asks: a tenant whose polls fail keeps no date that a person could tell it by."""
+        now = self._ports.clock.monotonic()
+        if now - self._told_at < _TOLD_EVERY:
+            return
+        self._told_at = now
+        try:
+            await self._ports.memory.remember(POLLS_ASKED_KEY, self._ports.clock.now().isoformat(), ttl=_TOLD_FOR)
+        except SyncError as error:
+            log.debug("polls_not_told", code=error.code)
+
     # --- polling ------------------------------------------------------------------------------------------------
 
     async def _start_all(self, due: Sequence[Tenant], group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         for tenant in due:
             while len(self._at_work) >= AT_ONCE and not stop.is_set():
+                await self._tell()
                 await asyncio.wait(list(self._at_work.values()), return_when=asyncio.FIRST_COMPLETED, timeout=1.0)
             if stop.is_set():
                 return

@@ -28,6 +28,12 @@ STOPS = {
 def attention(seen: Status) -> Iterator[str]:
     if seen.stopped:
         yield stop_sentence(seen.stopped)
+    if seen.silent_since is not None:
+        yield (
+            f"No service has asked Microsoft for changes since {seen.silent_since:%m-%d %H:%M} (UTC). See on each "
+            "machine whether the services run and what their log says. Start those that do not, as they were set up "
+            "there: by systemd, as containers, or entra-syncro run all"
+        )
     yield from _credential(seen)
     yield from _approvals(seen)
     yield from _pauses(seen)
@@ -92,9 +98,9 @@ def _where_to_choose(seen: Status) -> str:
 
 
 def _unwritten(seen: Status) -> Iterator[str]:
-    is_held = {hold.customer_id for hold in seen.holds}
+    is_held, named = {hold.customer_id for hold in seen.holds}, names(seen)
     for customer_id, count in seen.unwritten.items():
-        what = f"Customer {customer_id}: approved changes not yet written: {count}."
+        what = f"{named.get(customer_id, f'Customer {customer_id}')}: approved changes not yet written: {count}."
         if customer_id in is_held:
             yield f"{what} First decide about what is held (above)."
         else:

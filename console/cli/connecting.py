@@ -32,8 +32,10 @@ def connect(
     context: typer.Context,
     customer: Customer,
     tenant: Annotated[str, typer.Option(help="The customer's Entra tenant id (a GUID); unset: any tenant.")] = "",
-    shared_tenant: Annotated[bool, typer.Option(help="This tenant belongs to another customer too.")] = False,
-    add_tenant: Annotated[bool, typer.Option(help="This customer has another tenant already.")] = False,
+    shared_tenant: Annotated[
+        bool, typer.Option("--shared-tenant", help="This tenant belongs to another customer too.")
+    ] = False,
+    add_tenant: Annotated[bool, typer.Option("--add-tenant", help="This customer has another tenant already.")] = False,
     callback: Annotated[
         str, typer.Option(help="The address that followed the consent page, where there is no public address.")
     ] = "",
@@ -65,10 +67,12 @@ def connect(
         shared_tenant = shared_tenant or settled.is_shared
         tenant = settled.answered_by.tenant_id if settled.answered_by else ""
     if not tenant:
-        wanted = partial(operations.ask, shared=shared_tenant, add=add_tenant, new_link=new_link)
+        by = acting(context)
+        wanted = partial(operations.ask, shared=shared_tenant, add=add_tenant, new_link=new_link, by=by)
         _invite(context, customer, wanted, as_json=as_json)
         return
-    looking = partial(operations.look_or_renew, shared=shared_tenant, add=add_tenant, new_link=new_link)
+    by = acting(context)
+    looking = partial(operations.look_or_renew, shared=shared_tenant, add=add_tenant, new_link=new_link, by=by)
     match = _or_link(context, lambda ports: looking(ports, customer, tenant), as_json=as_json)
     _agree(match, yes=yes, as_json=as_json)
     made = operate(
@@ -142,9 +146,10 @@ def _agree(match: Match, *, yes: bool, as_json: bool) -> None:
             ["", "name", "known by"],
             [
                 ("Syncro customer", match.customer_name, match.customer_id),
-                ("Entra tenant", who.name, f"{who.tenant_id}\n{', '.join(who.domains)}"),
+                ("Entra tenant", who.name, "\n".join((who.tenant_id, *who.domains))),
             ],
             empty="",
+            whole="known by",
         )
         if match.lacks:
             say(f"Not granted, so these stay unknown: {named(match.lacks)}.")

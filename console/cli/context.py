@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import typer
 
-from console.cli.patience import PatientPasses
-from console.cli.run import open_operator_ports
+from console.cli.opening import open_operator_ports
 from console.operations import OperatorPorts
 from console.operations.actor import actor
 from shared.runtime.logging import configure_logging
 from shared.runtime.settings import Settings, load_settings
 
 Result = TypeVar("Result")
+_SETTINGS = "console.cli.context:settings"
 
 
 def settings_of(context: typer.Context) -> Settings:
     """Read once per command; `--config` names the file, else `entra-syncro.toml` in the working folder."""
-    config = context.find_root().params.get("config")
-    return load_settings(Path(config) if config else None)
+    if _SETTINGS not in context.meta:  # shared by the command and whatever stands before it
+        config = context.find_root().params.get("config")
+        context.meta[_SETTINGS] = load_settings(Path(config) if config else None)
+    settings: Settings = context.meta[_SETTINGS]
+    return settings
 
 
 def acting(context: typer.Context) -> str:
@@ -43,7 +45,6 @@ def operate(
 
     async def go() -> Result:
         async with open_operator_ports(settings, lazy=lazy) as ports:
-            passes = PatientPasses(ports.passes, settings.facts.sign_in_lists_per_minute)
-            return await action(replace(ports, passes=passes))
+            return await action(ports)
 
     return asyncio.run(go())

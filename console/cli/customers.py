@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from console import operations
+from console.cli import many, policy
 from console.cli.agreeing import agreed
 from console.cli.connecting import connect, link_facts
 from console.cli.context import acting, operate
@@ -105,6 +106,8 @@ app.command("without-entra")(without_entra)
 app.command()(pin)
 app.command()(unpin)
 app.command()(pins)
+app.add_typer(policy.app, name="policy")
+many.register(app)
 
 
 @app.command()
@@ -185,7 +188,8 @@ def _approve_one(
 
 
 def _say_the_others(hold: Hold) -> None:
-    say(f"Look at the new contacts in Syncro. The other {len(hold.rows)} wait; create them with:")
+    others = "One more waits; create it" if len(hold.rows) == 1 else f"The other {len(hold.rows)} wait; create them"
+    say(f"Look at the new contacts in Syncro. {others} with:")
     say(f"entra-syncro runs approve {hold.code}")
 
 

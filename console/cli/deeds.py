@@ -44,7 +44,9 @@ def list_(
             for deed in found
         ),
         whole="when",
-        empty="Nobody ordered or decided anything yet.",
+        empty="Nobody ordered or decided anything yet."
+        if customer is None
+        else f"Nobody ordered or decided anything about customer {customer}. Look at all: entra-syncro deeds list",
     )
 
 

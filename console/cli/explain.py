@@ -18,8 +18,11 @@ PLACES = {
     "state": "The short-lived state",
     "ledger": "The ledger",
     "worker": "The full sync",
+    "undo": "Taking changes back",
     "partner": "Partner Center",
 }
+# What the store says of itself tells who does what, and no waiting helps.
+ANSWERED = frozenset({"damaged", "ledger_unreadable", "ledger_newer"})
 TELLING = frozenset({"graph", "login"})  # whose details (a status, a tenant) add something to our own sentence
 
 
@@ -28,19 +31,27 @@ def explain(error: SyncError, customer_id: int | None = None) -> str:
 
     `customer_id`: whose failure it was, for the command in the sentence.
     """
-    return f"{_what(error).rstrip('.')}. {for_customer(_what_next(error), customer_id)}"
+    return f"{_what(error).rstrip('.')}. {for_customer(_what_next(error), customer_id)}".rstrip()
 
 
 def _what(error: SyncError) -> str:
     if f"{error.service}:{error.code}" not in TABLE:
-        return f"{PLACES.get(error.service, error.service)}: {cure_of(error).what}"
+        return _placed(PLACES.get(error.service, error.service), cure_of(error).what)
     known = cure_of(error).what.rstrip(".")
     return f"{known} ({error.detail})" if error.detail and error.service in TELLING else known
+
+
+def _placed(place: str, what: str) -> str:
+    """A store that names itself is not named twice."""
+    named = place.startswith("The ") and place.removeprefix("The ") in what
+    return f"{what[:1].upper()}{what[1:]}" if named else f"{place}: {what}"
 
 
 def _what_next(error: SyncError) -> str:
     cure = cure_of(error)
     match error:
+        case Transient(service="ledger", code=code) | Permanent(service="ledger", code=code) if code in ANSWERED:
+            return ""
         case StopTheLine(retry_after=float() | int() as seconds):
             return _again(seconds)
         case StopTheLine():

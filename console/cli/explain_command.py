@@ -15,7 +15,8 @@ from console import operations
 from console.cli.attention import stop_sentence
 from console.cli.context import operate
 from console.cli.explain import explain as words_of
-from console.cli.output import STATES, Json, fields_of, plain, print_json, print_table, say
+from console.cli.output import STATES, Json, fields_of, plain, print_json, print_table, say, stdout
+from console.cli.preview import WIDE
 from console.cli.steps import WRITES, show_steps
 from console.cli.sync import OneCustomer
 from console.operations import Explained, Place
@@ -123,12 +124,17 @@ def _written(entry: JournalEntry) -> str:
 
 
 def _show_fields(fields: Sequence[Ruling]) -> None:
-    print_table(
-        "The rule behind every field",
-        ["field", "Syncro has", "Entra has", "rule, why"],
-        ((each.field, each.before, each.after, _ruled(each)) for each in fields),
-        empty="",
-    )
+    """On a narrow terminal the rules stand below the values, each once."""
+    title, columns = "The rule behind every field", ["field", "Syncro has", "Entra has"]
+    if not fields or stdout().width >= WIDE:
+        rows = ((each.field, each.before, each.after, _ruled(each)) for each in fields)
+        print_table(title, [*columns, "rule, why"], rows, empty="")
+        return
+    rules = list(dict.fromkeys(map(_ruled, fields)))
+    lines = ((each.field, each.before, each.after, str(rules.index(_ruled(each)) + 1)) for each in fields)
+    print_table(title, [*columns, "rule"], lines, empty="", whole="field")
+    for number, rule in enumerate(rules, 1):
+        say(f"rule {number}: {rule}")
 
 
 def _ruled(ruling: Ruling) -> str:

@@ -19,10 +19,10 @@ def moment(text: str | None, now: datetime) -> datetime | None:
     """None for None. Wrong use for what is no moment."""
     if text is None:
         return None
-    if ago := _AGO.fullmatch(text.strip().lower()):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(text.strip().lower()):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter: before the year 1, also only in UTC
         raise wrong_use(f"{text!r} is no moment. Write it like one of these: {HELP}") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ on standard error, and soon on a terminal, where somebody looks on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from console.cli.output import complain, stderr
@@ -23,20 +23,23 @@ ELSEWHERE = 5.0
 
 
 class PatientPasses:
-    """`Passes`, each call explained when it takes long. `per_minute`: pages of users with sign-in dates."""
+    """`Passes`, each call explained when it takes long. `per_minute`: pages of users with sign-in dates.
 
-    def __init__(self, passes: Passes, per_minute: int) -> None:
+    `passes` gives the worker's own, and is called when one is needed: to load them takes a while too.
+    """
+
+    def __init__(self, passes: Callable[[], Passes], per_minute: int) -> None:
         self._passes = passes
         self._per_minute = per_minute
         self._said = False
 
     async def preview(self, customer_id: int, policy: SyncPolicy | None = None) -> Preview:
         with self._explained():
-            return await self._passes.preview(customer_id, policy)
+            return await self._passes().preview(customer_id, policy)
 
     async def compare(self, customer_id: int, policy: SyncPolicy) -> tuple[Preview, Preview]:
         with self._explained():
-            return await self._passes.compare(customer_id, policy)
+            return await self._passes().compare(customer_id, policy)
 
     async def begin(
         self,
@@ -49,25 +52,25 @@ class PatientPasses:
         by: str = "",
     ) -> Begun:
         with self._explained():
-            return await self._passes.begin(
+            return await self._passes().begin(
                 customer_id, reason=reason, run_id=run_id, release=release, first=first, by=by
             )
 
     async def explain(self, customer_id: int, user_id: str) -> Explanation:
-        return await self._passes.explain(customer_id, user_id)
+        return await self._passes().explain(customer_id, user_id)
 
     async def suppose(
         self, customer_id: int, user_id: str, *, contact_id: int | None = None, chosen: Chosen | None = None
     ) -> Supposed:
-        return await self._passes.suppose(customer_id, user_id, contact_id=contact_id, chosen=chosen)
+        return await self._passes().suppose(customer_id, user_id, contact_id=contact_id, chosen=chosen)
 
     async def billing(self, customer_id: int) -> BillingReport:
         with self._explained():
-            return await self._passes.billing(customer_id)
+            return await self._passes().billing(customer_id)
 
     async def clear(self, customer_id: int, code: str, by: str) -> int:
         with self._explained():
-            return await self._passes.clear(customer_id, code, by)
+            return await self._passes().clear(customer_id, code, by)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """Puts processes together: the one file that sees the receiver, the worker and the console at once.
 
-`run all` builds every service and hands them to the supervisor; `open_operator_ports` gives a command its ports.
+`run all` builds every service and hands them to the supervisor; commands find their ports in `opening.py`.
 Rules live in the rooms, adapters in `shared/runtime/wiring.py`; nothing is decided here.
 """
 
@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from importlib import import_module
 from math import nan
 from pathlib import Path
 from typing import Annotated
@@ -59,9 +60,17 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
-__all__ = ["LookReport", "Role", "open_operator_ports", "operator_ports", "run", "serve", "supervisor"]
+__all__ = ["LookReport", "Role", "operator_ports", "run", "serve", "supervisor"]
 
 PATIENCE = 30.0  # seconds to wait for a full sync of the same customer that a worker is making
+# What a service would load only when it is used. A package that is replaced under a running process would give it the
+# new release's modules then, beside the old one's.
+LATE = (
+    "shared.adapters.door",
+    "shared.adapters.graph.login_session",
+    "shared.adapters.graph.managed_identity",
+    "shared.adapters.http_session",
+)
 HEAD_START = 3.0  # seconds: the worker's own drain ends before the supervisor would cut it off while it settles
 GRAPH = ("graph.app_id", CREDENTIAL)
 SYNCRO = ("syncro.subdomain", "syncro.api_token")
@@ -79,6 +88,8 @@ def run(
     config = context.find_root().params.get("config")
     settings = load_settings(Path(config) if config else None, needs=NEEDS[role])
     configure_logging(settings.log, secrets=settings.secret_values())
+    for name in LATE:
+        import_module(name)
     sys.exit(uvloop.run(serve(settings, role)))
 
 
@@ -113,7 +124,7 @@ def supervisor(
             on_poll=counting_polls(metrics.worker),
             on_figures=counting_figures(metrics.worker),
             on_letter=counting_letters(metrics.worker),
-            credential=adapters.credential,
+            credential=adapters.credential_now,
         )
         services += worker.service.build(worker_ports(adapters), chosen)
     if adapters.beacon is not None:
@@ -126,9 +137,12 @@ def supervisor(
 
 def _show_credential(metrics: Metrics, adapters: Adapters) -> None:
     """A date alone: how far away it is, is asked when the metrics are read."""
-    ends = adapters.credential.expires_at
-    clock = adapters.clock
-    metrics.credential_left.set_function(lambda: nan if ends is None else (ends - clock.now()).total_seconds())
+
+    def left() -> float:
+        ends = adapters.credential.expires_at  # of what is in use now
+        return nan if ends is None else (ends - adapters.clock.now()).total_seconds()
+
+    metrics.credential_left.set_function(left)
 
 
 def stores(adapters: Adapters) -> Sequence[Service]:
@@ -168,6 +182,7 @@ def consent_ports(settings: Settings, adapters: Adapters) -> receiver.service.Co
         directory=adapters.directory,
         organizations=adapters.organizations,
         apart=adapters.ledger.apart,
+        deeds=adapters.ledger.deeds,
     )
 
 
@@ -304,7 +319,10 @@ async def _alone(leases: Leases, customer_id: int) -> AsyncIterator[None]:
         except Transient as error:
             if error.code != LEASE_TAKEN:
                 raise
-            detail = "one is under way for this customer already (entra-syncro runs list)"
+            detail = (
+                "a full sync of this customer is under way (entra-syncro runs list), or somebody is taking its changes "
+                "back: wait until that has ended, then repeat the command"
+            )
             raise Transient("worker", "under_way", detail, counted=False) from None
         yield
 
@@ -336,9 +354,3 @@ def worker_undos(settings: Settings, adapters: Adapters) -> WorkerUndos:
 
 def operator_ports(settings: Settings, adapters: Adapters) -> OperatorPorts:
     return operator_desk(settings, adapters, worker_passes(settings, adapters), worker_undos(settings, adapters))
-
-
-@asynccontextmanager
-async def open_operator_ports(settings: Settings, *, lazy: bool = False) -> AsyncIterator[OperatorPorts]:
-    async with open_adapters(settings, lazy=lazy) as adapters:
-        yield operator_ports(settings, adapters)

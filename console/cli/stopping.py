@@ -6,6 +6,7 @@ Every command may be run again after any interruption; a sync that was only watc
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import typer
@@ -15,6 +16,7 @@ INTERRUPTED = 130  # as shells count: 128 and the signal's number
 STOPPED = "Stopped. Whatever was done until then is kept; run the same command again to go on: nothing is done twice."
 NUMBER = "Value error, "  # how the reader of arguments begins some complaints
 INTEGER = "Input should be a valid integer"
+BOUND = re.compile(r"Input should be (?P<side>greater|less) than or equal to (?P<number>-?\d+)")
 
 
 class StoppedError(Exception):
@@ -56,4 +58,6 @@ def plainly(complaint: str) -> str:
     """What the reader of arguments says, without its own words."""
     if complaint.startswith(INTEGER):
         return "this must be a whole number."
+    if bound := BOUND.fullmatch(complaint):
+        return f"this must be {'at least' if bound['side'] == 'greater' else 'at most'} {bound['number']}."
     return complaint.removeprefix(NUMBER)

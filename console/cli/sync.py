@@ -51,7 +51,7 @@ def sync(
     watch: Watch = True,
     as_json: Json = False,
 ) -> None:
-    """Bring a customer, one of its users, or everyone in step now.
+    """Bring a customer, one user or everyone in step now.
 
     Example: entra-syncro sync --customer 34288071 --user 84bd8158-6d4d-4958-8b9f-9d6445542f95
     """

@@ -18,7 +18,7 @@ from console.operations.billing import (
 )
 from console.operations.changes import ChangePage, ChangeWish, ShownChange, changes
 from console.operations.clean import ApprovedClean, NotClean, approve_clean
-from console.operations.conflicts import Question, ShownCandidate, ShownConflict, Standing, conflict, conflicts
+from console.operations.conflicts import conflict, conflicts
 from console.operations.connecting import (
     ConsentNeededError,
     Match,
@@ -37,17 +37,15 @@ from console.operations.explaining import Explained, Place, explain_person
 from console.operations.finishing import finish
 from console.operations.importing import import_customers
 from console.operations.letters import (
-    Discarded,
     LetterWish,
     ShownGroup,
     ShownLetter,
-    discard,
-    export_letter,
     find_letters,
     letter_groups,
     letters,
     show_letter,
 )
+from console.operations.letters_ending import Discarded, discard, export_letter
 from console.operations.letters_plan import ReplayPlan, plan_replay
 from console.operations.letters_replay import (
     BegunReplay,
@@ -61,8 +59,10 @@ from console.operations.letters_replay import (
 from console.operations.notices import (
     NONE_SET,
     ChannelState,
+    ChannelTrial,
     NoticesSeen,
     ShownNotice,
+    TrialResult,
     channel_states,
     notices,
     try_channels,
@@ -73,6 +73,8 @@ from console.operations.policies import ChangedRow, PolicyChange, ShownPolicy, p
 from console.operations.ports import Begun, Explanation, OperatorPorts, Passes, Step, Supposed
 from console.operations.preview_many import ManyPreviews, preview_all
 from console.operations.previews import LatestPreview, ShownPreview, approve, latest_preview, preview
+from console.operations.protecting import ShownProtection
+from console.operations.questions import Question, ShownCandidate, ShownConflict, Standing
 from console.operations.resolving import ask_again, create_for, leave_alone, plan_create
 from console.operations.resolving_links import link_user, plan_link
 from console.operations.resolving_parts import Act, Answer, Left
@@ -106,6 +108,7 @@ __all__ = [
     "ChangeWish",
     "ChangedRow",
     "ChannelState",
+    "ChannelTrial",
     "ConsentNeededError",
     "Customers",
     "Discarded",
@@ -141,6 +144,7 @@ __all__ = [
     "ShownPin",
     "ShownPolicy",
     "ShownPreview",
+    "ShownProtection",
     "ShownReplay",
     "ShownRun",
     "ShownUndo",
@@ -151,6 +155,7 @@ __all__ = [
     "Status",
     "Step",
     "Supposed",
+    "TrialResult",
     "Trust",
     "UndoWish",
     "Waiting",

@@ -25,7 +25,13 @@ from shared.runtime.proof import Lacking, prove
 
 
 async def ask(
-    ports: OperatorPorts, customer_id: int, *, shared: bool = False, add: bool = False, new_link: bool = False
+    ports: OperatorPorts,
+    customer_id: int,
+    *,
+    shared: bool = False,
+    add: bool = False,
+    new_link: bool = False,
+    by: str = "",
 ) -> Invite:
     """The invite of a customer whose tenant nobody named.
 
@@ -41,8 +47,8 @@ async def ask(
         )
     tied_own = await _living(ports, customer_id)
     if tied_own is not None and not add:
-        await _renew(ports, tied_own, tied_own.tenants, new_link=new_link)
-    return await invite(ports, customer_id, shared=shared, add=add, anew=new_link)
+        await _renew(ports, tied_own, tied_own.tenants, new_link=new_link, by=by)
+    return await invite(ports, customer_id, shared=shared, add=add, anew=new_link, by=by)
 
 
 async def look_or_renew(
@@ -53,12 +59,13 @@ async def look_or_renew(
     shared: bool = False,
     add: bool = False,
     new_link: bool = False,
+    by: str = "",
 ) -> Match:
     """As `look`, save that a tenant which the customer has already is asked whether its consent still stands."""
     tied = await _living(ports, customer_id)
     if tied is not None and tenant.lower() in tied.tenants:
-        await _renew(ports, tied, (tenant.lower(),), new_link=new_link)
-    return await look(ports, customer_id, tenant, shared=shared, add=add)
+        await _renew(ports, tied, (tenant.lower(),), new_link=new_link, by=by)
+    return await look(ports, customer_id, tenant, shared=shared, add=add, by=by)
 
 
 async def _living(ports: OperatorPorts, customer_id: int) -> Connection | None:
@@ -66,13 +73,13 @@ async def _living(ports: OperatorPorts, customer_id: int) -> Connection | None:
     return found if found is not None and is_living(found) else None
 
 
-async def _renew(ports: OperatorPorts, tied: Connection, tenants: Sequence[str], *, new_link: bool) -> None:
+async def _renew(ports: OperatorPorts, tied: Connection, tenants: Sequence[str], *, new_link: bool, by: str) -> None:
     """Always raises: a link is made for the first tenant whose consent does not stand (one is open at a time)."""
     wanted = {tenant: why for tenant in tenants if (why := await _gone(ports, tenant))}
     if not wanted and new_link:
         wanted = {tenants[0]: "Its consent stands"}
     for tenant, why in wanted.items():
-        raise await _link(ports, tied, tenant, why, others=len(wanted) - 1, anew=new_link)
+        raise await _link(ports, tied, tenant, why, others=len(wanted) - 1, anew=new_link, by=by)
     raise wrong_use(
         f"Customer {tied.customer_id} ({tied.customer_name}) is connected already, to {', '.join(tied.tenants)}, and "
         f"its consent stands: nothing to do. To have more permissions granted: entra-syncro customers connect "
@@ -93,10 +100,10 @@ async def _gone(ports: OperatorPorts, tenant: str) -> str:
 
 
 async def _link(
-    ports: OperatorPorts, tied: Connection, tenant: str, why: str, *, others: int, anew: bool
+    ports: OperatorPorts, tied: Connection, tenant: str, why: str, *, others: int, anew: bool, by: str
 ) -> ConsentNeededError:
     customer = Customer(tied.customer_id, tied.customer_name)
-    asked = await invite(ports, tied.customer_id, tenant, customer=customer, renew=True, anew=anew)
+    asked = await invite(ports, tied.customer_id, tenant, customer=customer, renew=True, anew=anew, by=by)
     link = consent_link(ports, asked)
     lines = [
         f"{tied.customer_name}, tenant {tenant}: {why}. This link renews the consent; nothing else changes. An "

@@ -66,6 +66,7 @@ async def invite(
     customer: Customer | None = None,
     renew: bool = False,
     anew: bool = False,
+    by: str = "",
 ) -> Invite:
     """Ask for a customer's consent. An open invite for the same tenant is given again: links already sent stay good.
 
@@ -91,6 +92,7 @@ async def invite(
         is_shared=shared,
     )
     await ports.invites.open(made)
+    await note(ports, by, "invite", customer_id, tenant=wanted or "any", until=f"{made.expires_at:%Y-%m-%d}")
     return made
 
 
@@ -107,6 +109,7 @@ async def look(
     shared: bool = False,
     add: bool = False,
     customer: Customer | None = None,
+    by: str = "",
 ) -> Match:
     """Prove the tenant, and show it beside the customer.
 
@@ -124,9 +127,9 @@ async def look(
             ) from None
         if error.code != "consent_missing":
             raise
-        raise await _awaited(ports, known, wanted, shared=shared, add=add) from None
+        raise await _awaited(ports, known, wanted, shared=shared, add=add, by=by) from None
     if isinstance(proof, Lacking):
-        raise await _awaited(ports, known, wanted, shared=shared, add=add, missing=proof.missing)
+        raise await _awaited(ports, known, wanted, shared=shared, add=add, by=by, missing=proof.missing)
     return Match(customer_id, known.name, proof.organization, verdict, proof.lacks)
 
 
@@ -196,9 +199,16 @@ async def _refuse(
 
 
 async def _awaited(
-    ports: OperatorPorts, customer: Customer, tenant: str, *, shared: bool, add: bool, missing: tuple[str, ...] = ()
+    ports: OperatorPorts,
+    customer: Customer,
+    tenant: str,
+    *,
+    shared: bool,
+    add: bool,
+    by: str,
+    missing: tuple[str, ...] = (),
 ) -> ConsentNeededError:
-    asked = await invite(ports, customer.id, tenant, shared=shared, add=add, customer=customer)
+    asked = await invite(ports, customer.id, tenant, shared=shared, add=add, customer=customer, by=by)
     link = consent_link(ports, asked)
     if missing:
         why = f"The app is known to this tenant but lacks {named(missing)}. An administrator of the customer must grant"

@@ -21,7 +21,7 @@ from shared.domain.contact import Customer
 from shared.domain.errors import Permanent, Scope, StopTheLine, SyncError
 from shared.domain.onboarding import Invite, InviteState
 from shared.domain.permissions import ASKED
-from shared.runtime.answering import granted
+from shared.runtime.answering import CONSENT, consent_facts, granted
 from shared.runtime.proof import REPLICATING
 
 AT_ONCE = 8  # tenants at the same time; most of it is waiting for what replicates
@@ -106,9 +106,7 @@ async def consent_by_partner(
 
     async def ask(one: Invite) -> PartnerConsent:
         async with turn:
-            result = await _asked(ports, one, related, pauses)
-            if result.result is not ConsentResult.FAILED:
-                await note(ports, by, "consent", result.customer_id, tenant=result.tenant_id)
+            result = await _asked(ports, one, related, pauses, by)
         told()
         return result
 
@@ -118,17 +116,17 @@ async def consent_by_partner(
 
 
 async def _asked(
-    ports: OperatorPorts, known: Invite, related: Collection[str], pauses: Sequence[float]
+    ports: OperatorPorts, known: Invite, related: Collection[str], pauses: Sequence[float], by: str
 ) -> PartnerConsent:
     """One customer's trouble is its own; what stops the whole account stops this too."""
     failed = PartnerConsent(known.customer_id, known.customer_name, known.tenant_id, ConsentResult.FAILED)
     try:
-        asked = await _fresh(ports, known)
+        asked = await _fresh(ports, known, by)
         failed = replace(failed, link=consent_link(ports, asked))
         if asked.tenant_id not in related:
             raise Permanent("partner", "no_relationship", f"tenant {asked.tenant_id}")
         await ports.partner.consent(asked.tenant_id, ASKED)
-        return await _proved(ports, asked, failed, pauses)
+        return await _proved(ports, asked, failed, pauses, by)
     except OperationError as error:
         return replace(failed, why=error.message)
     except StopTheLine as error:
@@ -139,21 +137,27 @@ async def _asked(
         return replace(failed, error=error)
 
 
-async def _fresh(ports: OperatorPorts, known: Invite) -> Invite:
+async def _fresh(ports: OperatorPorts, known: Invite, by: str) -> Invite:
     """The same invite while it can be answered, else a new one. It may renew the consent of a connected customer."""
     customer = Customer(known.customer_id, known.customer_name)
     return await invite(
-        ports, known.customer_id, known.tenant_id, shared=known.is_shared, customer=customer, renew=True
+        ports, known.customer_id, known.tenant_id, shared=known.is_shared, customer=customer, renew=True, by=by
     )
 
 
 async def _proved(
-    ports: OperatorPorts, asked: Invite, failed: PartnerConsent, pauses: Sequence[float]
+    ports: OperatorPorts, asked: Invite, failed: PartnerConsent, pauses: Sequence[float], by: str
 ) -> PartnerConsent:
-    taken = await ports.invites.take(asked.nonce, ports.clock.now())
-    if taken is None:
+    """The consent is given at Microsoft: that is noted, whatever becomes of its proof."""
+    facts = {"outcome": "granted", "tenant": asked.tenant_id}
+    try:
+        taken = await ports.invites.take(asked.nonce, ports.clock.now())
+        settled = None if taken is None else await granted(ports, ports.clock, taken, taken.tenant_id, pauses=pauses)
+        facts = (None if settled is None else consent_facts(settled)) or facts
+    finally:
+        await note(ports, by, CONSENT, asked.customer_id, **facts)
+    if settled is None:
         return replace(failed, why="It is being answered by somebody else right now. See: entra-syncro customers list")
-    settled = await granted(ports, ports.clock, taken, taken.tenant_id, pauses=pauses)
     done = replace(failed, link="", lacks=tuple(role for role in settled.missing if role in ASKED))
     if settled.answered_by is not None:
         done = replace(done, tenant_name=settled.answered_by.name, tenant_domains=settled.answered_by.domains)

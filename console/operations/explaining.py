@@ -17,6 +17,7 @@ from shared.domain.choosing import still_holds
 from shared.domain.cures import cure_of_code
 from shared.domain.desk import Choice, Chosen, JournalFilter, LetterFilter, Pin
 from shared.domain.errors import Scope, StopTheLine, SyncError
+from shared.domain.letter_causes import said
 from shared.domain.locks import last_day
 from shared.domain.records import (
     STOPPED_KEY,
@@ -186,7 +187,7 @@ def _blocks(
         yield f"A change of this user is held by a brake. {next_step(hold, ports.clock.now())}"
     for letter in failed:
         yield (
-            f"A change failed {letter.attempts} times ({letter.detail or letter.error_class.replace('_', ' ')}). When "
+            f"A change failed{'' if letter.attempts == 1 else f' {letter.attempts} times'} ({said(letter)}). When "
             f"the cause is gone: entra-syncro dead-letters replay {letter.letter_id}"
         )
 

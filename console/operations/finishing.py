@@ -16,8 +16,8 @@ from console.operations.ports import OperatorPorts
 from console.operations.refusals import spent, unusable
 from shared.domain.consent import Signed, read_state
 from shared.domain.consent_answer import Declined, Granted, Odd, read_answer
-from shared.domain.onboarding import Invite, InviteState
-from shared.runtime.answering import declined, granted
+from shared.domain.onboarding import Invite
+from shared.runtime.answering import CONSENT, consent_facts, declined, granted
 from shared.runtime.proof import REPLICATING
 
 
@@ -40,11 +40,12 @@ async def finish(
     match answer:
         case Granted(tenant_id=tenant):
             settled = await granted(ports, ports.clock, taken, tenant, pauses=pauses)
-            if settled.state is InviteState.CONNECTED:
-                await note(ports, by, "connect", settled.customer_id, tenant=tenant)
-            return settled
         case Declined(code=code):
-            return await declined(ports, ports.clock, taken, code)
+            settled = await declined(ports, ports.clock, taken, code)
+    facts = consent_facts(settled)
+    if facts is not None:
+        await note(ports, by, CONSENT, settled.customer_id, **facts)
+    return settled
 
 
 async def _take(ports: OperatorPorts, nonce: str, expect: int | None) -> Invite:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from console.operations.ports import OperatorPorts
-from shared.domain.freshness import Freshness, Watched, freshness
+from shared.domain.freshness import Freshness, Watched, freshness, silent_since
 from shared.domain.records import Connection, ConnectionStatus, Delay
-from shared.domain.watching import notified_key
+from shared.domain.watching import POLLS_ASKED_KEY, notified_key
 
 DAY = timedelta(days=1)
 _WATCHED = frozenset({ConnectionStatus.APPROVED, ConnectionStatus.PAUSED})
@@ -20,10 +20,14 @@ _WATCHED = frozenset({ConnectionStatus.APPROVED, ConnectionStatus.PAUSED})
 
 @dataclass(frozen=True, slots=True)
 class AllFreshness:
-    """`by_customer`: customer id -> its own; `together`: all of them as one, None without any."""
+    """`by_customer`: customer id -> its own; `together`: all of them as one, None without any.
+
+    `silent_since`: since when nobody has asked for anybody's changes, None while somebody does.
+    """
 
     by_customer: Mapping[int, Freshness]
     together: Freshness | None
+    silent_since: datetime | None
 
 
 async def all_freshness(ports: OperatorPorts, connections: Sequence[Connection]) -> AllFreshness:
@@ -38,6 +42,7 @@ async def all_freshness(ports: OperatorPorts, connections: Sequence[Connection])
             if each.status is ConnectionStatus.APPROVED
             for tenant in each.tenants
         },
+        asked_at=await _moment(ports, POLLS_ASKED_KEY),
     )
     delays: dict[int, list[Delay]] = {}
     for delay in await ports.journal.delays(now - DAY):
@@ -47,7 +52,8 @@ async def all_freshness(ports: OperatorPorts, connections: Sequence[Connection])
     }
     tenants = sorted({tenant for each in mine for tenant in each.tenants})
     every = [delay for each in mine for delay in delays.get(each.customer_id, [])]
-    return AllFreshness(by_customer, freshness(tenants, every, watched) if mine else None)
+    together = freshness(tenants, every, watched) if mine else None
+    return AllFreshness(by_customer, together, silent_since(watched, now))
 
 
 async def _watched(ports: OperatorPorts, tenants: set[str], now: datetime) -> Watched:
@@ -57,10 +63,10 @@ async def _watched(ports: OperatorPorts, tenants: set[str], now: datetime) -> Wa
         polls=await ports.polls.all(),
         day=await ports.polls.coverage(this_hour - DAY + timedelta(hours=1)),
         now=await ports.polls.coverage(this_hour - timedelta(hours=1)),
-        notified={tenant: at for tenant in tenants if (at := await _notified(ports, tenant)) is not None},
+        notified={tenant: at for tenant in tenants if (at := await _moment(ports, notified_key(tenant))) is not None},
     )
 
 
-async def _notified(ports: OperatorPorts, tenant: str) -> datetime | None:
-    kept = await ports.memory.recall(notified_key(tenant))
+async def _moment(ports: OperatorPorts, key: str) -> datetime | None:
+    kept = await ports.memory.recall(key)
     return datetime.fromisoformat(kept) if kept else None

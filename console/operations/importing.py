@@ -90,7 +90,7 @@ async def _settled(ports: OperatorPorts, wish: Wish, by: str) -> ImportRow:
         if not wish.tenant_id:
             await set_apart(ports, wish.customer.id, customer=wish.customer, by=by)
             return row_of(wish, RowResult.WITHOUT_ENTRA)
-        match = await look(ports, wish.customer.id, wish.tenant_id, customer=wish.customer)
+        match = await look(ports, wish.customer.id, wish.tenant_id, customer=wish.customer, by=by)
         await confirm(ports, match, by=by)
     except ConsentNeededError as needed:
         if needed.exit_code == 1:

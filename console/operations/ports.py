@@ -151,6 +151,7 @@ class OperatorPorts:
     publisher: ports.Publisher
     depths: ports.Depths
     pace: ports.Pace
+    leases: ports.Leases
     directory: ports.Directory
     syncro_customers: ports.Customers
     connections: ports.Connections
@@ -183,7 +184,7 @@ class OperatorPorts:
     contact_probe: ports.ContactProbe
     products: ports.Products
     ledger_probe: Callable[[], Awaitable[None]]
-    credential: CredentialInfo
+    credential: Callable[[], CredentialInfo]  # what proves us to Microsoft now: its file may be replaced
     consent: ConsentDesk
     rules: SyncPolicy
     replays: ports.Replays

@@ -45,7 +45,8 @@ class Status:
     about who rejected exactly the same before, where somebody did. `freshness`: customer id -> how fresh it is, of
     those that are or were approved; `freshness_all`: the same over all of them. `without_entra`: customers that have no
     tenant, counted apart. `credential`: what proves us to Microsoft, and its end. `consents` that wait or came to
-    nothing. `locked`: contacts that a person locked and that are not free again.
+    nothing. `locked`: contacts that a person locked and that are not free again. `silent_since`: since when no service
+    has asked for anybody's changes, None while one does.
     """
 
     seen_at: datetime
@@ -69,6 +70,7 @@ class Status:
     credential: CredentialInfo | None = None
     consents: Sequence[WaitingConsent] = ()
     locked: Sequence[ShownPin] = ()
+    silent_since: datetime | None = None
 
 
 async def status(ports: OperatorPorts) -> Status:
@@ -82,7 +84,7 @@ async def status(ports: OperatorPorts) -> Status:
         connections=connections,
         waiting={lane.value: count for lane, count in (await ports.depths.depths()).items()},
         owed=await ports.owed.owed(),
-        failed_changes=len(await ports.dead_letters.list(limit=10_000)),
+        failed_changes=sum(each.letters for each in await ports.dead_letters.counts()),
         conflicts=len(conflicts),
         unwritten=await _unwritten(ports, connections),
         stopped=await ports.memory.recall(STOPPED_KEY) or "",
@@ -95,9 +97,10 @@ async def status(ports: OperatorPorts) -> Status:
         rejections={hold.code: told for hold in holds if (told := await rejection(ports, hold))},
         freshness=fresh.by_customer,
         freshness_all=fresh.together,
+        silent_since=fresh.silent_since,
         without_entra=found.without_entra,
         locked=[each for each in await pins(ports) if each.holds],
-        credential=ports.credential,
+        credential=ports.credential(),
         consents=[_consent(each) for each in found.consents],
     )
 

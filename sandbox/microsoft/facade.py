@@ -227,10 +227,12 @@ class Microsoft:
     def seed_user(self, tenant_id: str, **attributes: Any) -> dict[str, Any]:
         """Create a user with any Graph attribute, read-only ones (`proxyAddresses`, `assignedLicenses`, ...) too.
 
-        `displayName` and `userPrincipalName` are required, `id` may be given. Returns the whole user.
+        `displayName` and `userPrincipalName` are required, `id` may be given; a directory extension among them is
+        registered in the tenant. Returns the whole user.
         """
         tenant = self._cloud.tenants[tenant_id.lower()]
         given = dict(attributes)
+        tenant.extensions |= {name.lower() for name in given if name.lower().startswith("extension_")}
         user_id = given.pop("id", None)
         given.setdefault("accountEnabled", True)
         given.setdefault("usageLocation", "US")

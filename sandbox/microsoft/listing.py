@@ -163,7 +163,7 @@ def selected(request: GraphRequest, *, in_list: bool) -> list[str]:
     names: list[str] = []
     for word in _split(text):
         name = canonical(word)
-        if name is None:
+        if name is None or not request.tenant.has_property(name):
             raise bad_request(
                 f"Parsing OData Select and Expand failed: Could not find a property named '{word}' on type "
                 "'microsoft.graph.user'.",

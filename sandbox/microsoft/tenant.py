@@ -45,7 +45,8 @@ class Tenant:
     says no on the consent page. `is_partner`: the tenant of the managed service provider itself, whose people sign in.
 
     `reported` holds what tests and the story tell of single users; `crowd_reported` answers for a filled crowd.
-    `names_concealed` is the tenant's privacy setting of the usage reports, on by default since 2021.
+    `names_concealed` is the tenant's privacy setting of the usage reports, on by default since 2021. `extensions` are
+    the directory extensions that an app with a place here registered, lower case; any other name is refused.
     """
 
     tenant_id: str
@@ -74,6 +75,11 @@ class Tenant:
     score: Score | None = field(default_factory=lambda: Score(74.0, 186.0))
     security_defaults: bool = False
     names_concealed: bool = True
+    extensions: set[str] = field(default_factory=set)
+
+    def has_property(self, name: str) -> bool:
+        """Whether users of this tenant have it; only names of directory extensions differ from tenant to tenant."""
+        return not name.lower().startswith("extension_") or name.lower() in self.extensions
 
     def grant(self, roles: Sequence[str], seen_at: float) -> None:
         """Give the application these roles and no others, save the withheld; tokens show them from `seen_at` on."""

@@ -31,6 +31,7 @@ def new_user(tenant: Tenant, body: Mapping[str, Any], *, service: bool = False) 
     """The first state of a user, without `id`."""
     values = _checked(body, service)
     if not service:
+        _check_extensions(tenant, values)
         _require(values)
     principal = values["userPrincipalName"]
     _check_principal(tenant, principal)
@@ -45,6 +46,8 @@ def changed_user(
 ) -> Changes:
     """The properties a PATCH sets, checked against the user's present state."""
     changes = _checked(body, service)
+    if not service:
+        _check_extensions(tenant, changes)
     if not changes:
         raise bad_request("Empty Payload. JSON content expected.", "BadRequest")
     if state.get("onPremisesSyncEnabled") and not service and changes.keys() - _CLOUD_MASTERED:
@@ -78,6 +81,12 @@ def _checked(body: Any, service: bool) -> Changes:
         spelled: _value(spelled, PROPERTIES.get(spelled, _OPEN), value, service)
         for spelled, value in ((_spelled(name), value) for name, value in body.items() if not name.startswith("@"))
     }
+
+
+def _check_extensions(tenant: Tenant, values: Changes) -> None:
+    absent = [name for name in values if not tenant.has_property(name)]
+    if absent:
+        raise bad_request(f"The following extension properties are not available: {','.join(absent)}.")
 
 
 def _spelled(name: str) -> str:

@@ -71,6 +71,7 @@ class Ticket:
     subject: str
     created_at: datetime
     comments: list[dict[str, object]] = field(default_factory=list)
+    status: str = "New"
 
 
 @dataclass(slots=True)

@@ -102,6 +102,7 @@ def open_ticket(account: Account, body: Mapping[str, Any]) -> Ticket:
         raise not_found()
     ticket = Ticket(account.next_id("ticket"), customer_id, contact_id, as_text(body.get("subject")), account.now())
     ticket.comments += _comments(body.get("comments_attributes"))
+    ticket.status = as_text(body.get("status")) or ticket.status
     account.tickets[ticket.id] = ticket
     return ticket
 

@@ -124,7 +124,7 @@ def ticket_json(account: Account, ticket: Ticket) -> dict[str, Any]:
         "customer_id": ticket.customer_id,
         "customer_business_then_name": str(customer.values["business_name"] or "") if customer else None,
         "contact_id": ticket.contact_id,
-        "status": "New",
+        "status": ticket.status,
         "problem_type": "Other",
         "properties": {},
         "comments": [

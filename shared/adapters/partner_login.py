@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msal
-
+from shared.adapters.graph.late_session import LateSession
 from shared.adapters.graph.login_errors import LOGIN, login_family
-from shared.adapters.graph.login_session import login_session
 from shared.adapters.lenient import integer, mapping, text
 from shared.domain.clouds import LOGIN_HOSTS
 from shared.domain.errors import Permanent, SyncError, Transient
@@ -58,7 +56,7 @@ class PersonTokens:
         self._app_id = app_id
         self._tenant_id = tenant_id
         self._login = login_base_url.rstrip("/")
-        self._session = login_session(ca_file)
+        self._session = LateSession(ca_file)
         self._signing_in: Any = None
         self._refresh = ""
 
@@ -109,10 +107,12 @@ class PersonTokens:
 
     def _app(self, tenant_id: str) -> Any:
         """Made anew for every use: MSAL would replay a refusal for a minute, and a consent may have come meanwhile."""
+        import msal  # here, in a thread: it and what it needs take a tenth of a second
+
         return msal.PublicClientApplication(
             self._app_id,
             authority=f"{self._login}/{tenant_id}",
-            http_client=self._session,
+            http_client=self._session.get(),
             http_cache={},
             instance_discovery=urlsplit(self._login).hostname in LOGIN_HOSTS,
         )

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+from shared.domain.guid import is_guid
+
 _AADSTS = re.compile(r"AADSTS([0-9]{4,8})", re.ASCII)
 _OURS = frozenset({"state", "tenant", "error", "error_description", "admin_consent"})
 _MOST = 100  # parameters
@@ -93,7 +94,7 @@ def read_answer(pairs: Iterable[tuple[str, str]]) -> Answer:
 def _granted(state: str, tenant: str) -> Granted | Odd:
     if not tenant:
         return Odd(OddCode.NO_TENANT)
-    return Granted(state, tenant.lower()) if _GUID.fullmatch(tenant) else Odd(OddCode.TENANT_IS_NO_GUID)
+    return Granted(state, tenant.lower()) if is_guid(tenant) else Odd(OddCode.TENANT_IS_NO_GUID)
 
 
 def _code(error: str, description: str) -> NoCode:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.messages import Reason
 from shared.domain.records import Delay
 from shared.domain.watching import Coverage, Poll, SubscriptionState
+
+SILENCE = timedelta(minutes=15)  # no poll in it, although each tenant is due every ten minutes: nobody is at work
+_LONGEST_POLL = timedelta(minutes=15)  # it is dated by its beginning, and seen when it has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Freshness:
 @dataclass(frozen=True, slots=True)
 class Watched:
     """What is known of every tenant, each by tenant id. `since`: since when those of approved customers should be
-    polled."""
+    polled. `asked_at`: when a service last saw to the polls, None where that is not known."""
 
     states: Mapping[str, SubscriptionState]
     polls: Mapping[str, Poll]
@@ -69,6 +72,7 @@ class Watched:
     now: Mapping[str, Coverage]
     notified: Mapping[str, datetime]
     since: Mapping[str, datetime] = field(default_factory=dict)
+    asked_at: datetime | None = None
 
 
 def freshness(tenants: Sequence[str], delays: Sequence[Delay], watched: Watched) -> Freshness:
@@ -89,6 +93,31 @@ def freshness(tenants: Sequence[str], delays: Sequence[Delay], watched: Watched)
         problems=tuple(dict.fromkeys(code for code in (*(s.code for s in states), *(p.code for p in polls)) if code)),
         unpolled_since=min(unpolled, default=None),
     )
+
+
+def silent_since(watched: Watched, now: datetime) -> datetime | None:
+    """Since when nobody has asked for the changes of any tenant that should be polled; None: somebody does.
+
+    Whoever asks says so (`asked_at`), however its polls end. Where that is not known, complete polls are the witnesses:
+    a tenant whose last attempt failed is none then.
+    """
+    if not watched.since:
+        return None
+    if watched.asked_at is not None:
+        polled = [poll.began_at for poll in watched.polls.values() if poll.began_at]
+        asked = max(watched.asked_at, min(watched.since.values()), *polled)
+        return asked if now > asked + SILENCE else None
+    polls = [(watched.polls.get(tenant), since) for tenant, since in watched.since.items()]
+    due = [_asked_and_due(poll, since) for poll, since in polls if poll is None or not poll.code]
+    return max(asked for asked, _ in due) if due and all(now > late for _, late in due) else None
+
+
+def _asked_and_due(poll: Poll | None, since: datetime) -> tuple[datetime, datetime]:
+    """When a tenant was last asked, and when it should have been again at the very latest."""
+    if poll is None:
+        return since, since + SILENCE
+    asked = max(since, poll.began_at) if poll.began_at else since
+    return asked, asked + max(SILENCE, timedelta(seconds=3 * poll.interval)) + _LONGEST_POLL
 
 
 def together(parts: Iterable[Coverage | None]) -> Coverage:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from shared.domain.guid import GUID
 from shared.domain.nightly import MfaRule
 
 ENABLED = "enabled"
@@ -77,7 +78,7 @@ ENFORCED_FOR_ALL = (
 NEW_METHOD = "The user has only methods that this version does not know, so nobody can say whether they are MFA."
 
 _SYNC_ACCOUNT = "on-premises directory synchronization service account"
-_PACKAGE = re.compile(r"package_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}@", re.IGNORECASE)
+_PACKAGE = re.compile(rf"package_{GUID}@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,11 @@ class RetryIn:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Given up: into the ledger, for a person. `code` is static, `detail` carries nothing personal."""
+    """Given up, for a person. `code` is static, `detail` carries nothing personal; `service`: who failed."""
 
     code: str
     detail: str
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,13 @@ def _failed(error: SyncError, attempt: int, policy: RetryPolicy, jitter: float) 
         case Transient():
             return _again(error, attempt, policy, jitter)
         case _:
-            return DeadLetter(error.code, error.detail)
+            return DeadLetter(error.code, error.detail, error.service)
 
 
 def _again(error: Transient, attempt: int, policy: RetryPolicy, jitter: float) -> Verdict:
     """The vendor's own wish can only lengthen a rung: a short one must not turn the ladder into a loop."""
     if attempt + 1 >= policy.max_attempts:
-        return DeadLetter(error.code, error.detail)
+        return DeadLetter(error.code, error.detail, error.service)
     return RetryIn(max(error.retry_after or 0.0, _rung(attempt, policy, jitter)), attempt + 1)
 
 

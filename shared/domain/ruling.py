@@ -97,6 +97,8 @@ def _profile(decision: Decision, wanted: Mapping[str, FieldChange]) -> Iterator[
 def _why_it_stays(
     decision: Decision, row: mapping.Row, authority: Authority, before: str, after: str
 ) -> tuple[Rule, str]:
+    if isinstance(decision.user, DirectoryUser) and mapping.is_lacking(decision.user, row.attribute):
+        return Rule.UNKNOWN, f"The tenant has no attribute {row.attribute}, and unknown changes nothing."
     if not normalise.text(after):
         return Rule.BLANK, f"{row.attribute} is blank in Entra, and a blank erases nothing."
     if row.field == "name" and decision.policy.name_format is NameFormat.KEEP:

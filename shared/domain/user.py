@@ -45,8 +45,9 @@ SELECT: tuple[str, ...] = (
 class DirectoryUser:
     """A living user. Unset values are None or empty, exactly as Entra has them; nothing is trimmed or normalised.
 
-    `group_ids`: of the groups that somebody asked about, those it is a member of, lower case and sorted; None: nobody
-    asked, or nobody could say.
+    `extensions`: set ones by name. `group_ids`: of the groups that somebody asked about, those it is a member of, lower
+    case and sorted; None: nobody asked, or nobody could say. `lacking`: attributes that rules ask for and the tenant
+    does not have; what they would be is unknown.
     """
 
     id: str
@@ -75,6 +76,7 @@ class DirectoryUser:
     sku_ids: tuple[str, ...] = ()
     extensions: Mapping[str, str] = field(default_factory=dict)
     group_ids: tuple[str, ...] | None = None
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Memory key: an aware ISO moment. Tenants whose last poll began earlier are polled at once (a 503 period ended).
 POLL_WANTED_KEY = "polls:wanted"
+# Memory key: an aware ISO moment. When whoever leads the polls last saw to it that everybody due is asked.
+POLLS_ASKED_KEY = "polls:asked"
 
 
 def poll_wanted_key(tenant_id: str) -> str:

@@ -22,6 +22,8 @@ from shared.ports import Apart, Clock, Connections, Invites
 from shared.runtime.proof import REPLICATING, Lacking, ProofPorts, Proved, prove
 
 SETTLE_PAUSES = (0.5, 2.0)  # seconds; an invite that is taken and never settled is lost to the customer
+CONSENT = "consent"  # what such a deed is called
+DECIDED = frozenset({InviteState.CONNECTED, InviteState.CONSENTED, InviteState.DECLINED, InviteState.FAILED})
 MISSING_ROLES = "login:role_missing"  # the invite's code when required permissions are missing
 
 
@@ -164,3 +166,11 @@ async def _settle(ports: AnswerPorts, clock: Clock, invite: Invite) -> Invite:
             return settled
     await ports.invites.settle(settled)
     return settled
+
+
+def consent_facts(settled: Invite) -> dict[str, str] | None:
+    """What the record of deeds says of an answer, however it came; None: nothing was decided, it may be given again."""
+    if settled.state not in DECIDED:
+        return None
+    tenant = settled.answered_by.tenant_id if settled.answered_by else settled.tenant_id
+    return {"outcome": settled.state.value, **({"tenant": tenant} if tenant else {})}

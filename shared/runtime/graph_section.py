@@ -1,12 +1,11 @@
 """The sections about Microsoft: which cloud, where it is, and the one way in which we prove to be the application.
 
-A certificate's file is read here, once: what is checked, used and announced is the same. The rest is pure. Next:
+A certificate's file is read here at the start: what is checked, used and announced is the same. The rest is pure. Next:
 `shared/runtime/credential.py`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -16,10 +15,10 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_valid
 
 from shared.domain.clouds import ADDRESSES, Addresses, Cloud
 from shared.domain.credential import CredentialKind
+from shared.domain.guid import is_guid
 from shared.runtime.certificate import Certificate, UnusableCertificate, read_certificate
 from shared.runtime.section import Address, Section, without
 
-_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 SYSTEM_IDENTITY = "system"  # the machine's own managed identity, as opposed to a user-assigned one
 GraphAddress = Annotated[Address, without("/v1.0")]
 
@@ -54,6 +53,7 @@ class GraphSettings(Section):
     )
     timeout: float = Field(30.0, gt=0, description="Longest wait for one answer of Graph, in seconds.")
     _certificate: Certificate | None = PrivateAttr(None)
+    _secret_file: Path | None = PrivateAttr(None)
 
     @property
     def addresses(self) -> Addresses:
@@ -68,6 +68,15 @@ class GraphSettings(Section):
     def certificate(self) -> Certificate | None:
         """What `certificate_file` held at the start."""
         return self._certificate
+
+    @property
+    def secret_file(self) -> Path | None:
+        """Where `app_secret` was read from, None when it stands in a variable or in the settings file."""
+        return self._secret_file
+
+    def came_from(self, secret_file: Path) -> None:
+        """Said once, by whoever read the settings."""
+        self._secret_file = secret_file
 
     @field_validator("certificate_file", "assertion_file", "app_secret_expires", mode="before")
     @classmethod
@@ -84,7 +93,7 @@ class GraphSettings(Section):
     @field_validator("managed_identity")
     @classmethod
     def _identity_is_named(cls, value: str) -> str:
-        if value and value != SYSTEM_IDENTITY and not re.fullmatch(_GUID, value):
+        if value and value != SYSTEM_IDENTITY and not is_guid(value):
             raise ValueError(f'must be "{SYSTEM_IDENTITY}" or the client id of a managed identity (a GUID)')
         return value
 

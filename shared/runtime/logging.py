@@ -21,7 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.runtime.settings import LogSettings
 
-__all__ = ["bind_contextvars", "bound_contextvars", "clear_contextvars", "configure_logging"]
+__all__ = ["bind_contextvars", "bound_contextvars", "clear_contextvars", "configure_logging", "hide"]
 
 REDACTED = "[redacted]"
 _SECRET_KEY = re.compile(
@@ -40,7 +40,14 @@ class Redactor:
     """The last net: values under telling names, known secret values anywhere, bearer tokens and URL passwords."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({secret for secret in secrets if len(secret) >= MIN_SECRET}, key=len, reverse=True)
+        self._secrets: frozenset[str] = frozenset()
+        self._known: re.Pattern[str] | None = None
+        self.add(*secrets)
+
+    def add(self, *secrets: str) -> None:
+        """Values that are hidden from now on. From any thread; those before stay hidden."""
+        self._secrets |= {secret for secret in secrets if len(secret) >= MIN_SECRET}
+        known = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(re.escape(secret) for secret in known)) if known else None
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -63,6 +70,14 @@ class Redactor:
         for pattern, replacement in _IN_TEXT:
             value = pattern.sub(replacement, value)
         return value
+
+
+_redactor = Redactor()  # the process has one log; `configure_logging` puts its own here
+
+
+def hide(*secrets: str) -> None:
+    """A secret that is read while we run (its file was replaced) is in no line of the log from now on."""
+    _redactor.add(*secrets)
 
 
 def _countable(value: object) -> bool:
@@ -129,8 +144,10 @@ def configure_logging(
     `quiet` is for commands whose output is the answer itself: warnings and errors only. `secrets` are the values that
     must never be shown (`settings.secret_values()`).
     """
+    global _redactor
     out = stream or sys.stderr
-    chain = _chain(Redactor(secrets))
+    _redactor = Redactor(secrets)
+    chain = _chain(_redactor)
     root = logging.getLogger()
     root.handlers[:] = [_handler(wish, chain, out)]
     root.setLevel(max(logging.WARNING, _number(wish.level)) if quiet else _number(wish.level))

@@ -100,7 +100,7 @@ class WorkerMetrics:
         )
         self.unsubscribed = make.gauge("tenants_without_subscription", "Tenants whose subscription does not work")
         self.notice_letters = make.counter(
-            "notice_letters", "Letters with notices, by channel and result (sent, failed)", "channel", "result"
+            "notice_letters", "Letters with notices, by channel and result (sent, unsure, failed)", "channel", "result"
         )
         self.holds = make.gauge("brakes_open", "Customers for whom a brake holds changes until a person approves")
 

@@ -41,8 +41,12 @@ class SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for variable, path, file in self.named():
-            _put(found, path, _read(variable, Path(file)))
+            _put(found, path, read_secret(variable, Path(file)))
         return found
+
+    def file_of(self, *path: str) -> Path | None:
+        """The file that a variable names for this setting, whether or not another source says otherwise."""
+        return next((Path(file) for _, named, file in self.named() if named == list(path)), None)
 
     def named(self) -> Iterator[tuple[str, list[str], str]]:
         """Variable, path of the setting, file."""
@@ -96,7 +100,8 @@ def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
     tree[path[-1]] = value
 
 
-def _read(variable: str, file: Path) -> str:
+def read_secret(variable: str, file: Path) -> str:
+    """What the file holds, without its line end. Raises UnreadableSecret, which names the variable."""
     try:
         with file.open("rb") as stream:
             text = stream.read(LARGEST + 1).decode().strip("\r\n")

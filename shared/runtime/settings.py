@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -35,7 +36,7 @@ from shared.domain.policy import CoalescePolicy, RetryPolicy, SyncPolicy
 from shared.domain.watching import PollPolicy
 from shared.runtime.graph_section import GraphSettings, LoginSettings
 from shared.runtime.notice_section import NoticeSettings
-from shared.runtime.secret_files import SecretFiles, UnreadableSecret, WithoutFiles, generated_secret
+from shared.runtime.secret_files import SecretFiles, UnreadableSecret, WithoutFiles, generated_secret, read_secret
 from shared.runtime.sections import (
     PACE_CEILING,
     BrokerSettings,
@@ -116,6 +117,17 @@ class Settings(BaseSettings):
     shutdown: ShutdownSettings = _section(ShutdownSettings, "The end of a process.")
     operator: OperatorSettings = _section(OperatorSettings, "Whoever gives commands.")
     log: LogSettings = _section(LogSettings, "The log.")
+
+    @field_validator("policy")
+    @classmethod
+    def _mapped_attributes_are_read(cls, policy: SyncPolicy) -> SyncPolicy:
+        if not policy.custom_mappings:
+            return policy
+        from shared.domain.mapping import unread_attribute  # loads the numbering plans of all countries
+
+        if unread := unread_attribute(policy):
+            raise ValueError(f"custom_mappings: {unread.removesuffix('.')}")
+        return policy
 
     @model_validator(mode="after")
     def _lease_outlasts_the_calls(self) -> Settings:
@@ -199,6 +211,7 @@ def load_settings(file: Path | None = None, *, needs: Collection[str] = VENDORS,
         raise SettingsError([f"settings file {file}: there is no such file"])
     try:
         settings = _reader(file or DEFAULT_FILE)(**overrides)
+        _tell_where_the_secret_is(settings)
     except ValidationError as error:
         raise SettingsError([_complaint(detail) for detail in error.errors(include_input=False)]) from None
     except UnreadableSecret as error:
@@ -211,6 +224,14 @@ def load_settings(file: Path | None = None, *, needs: Collection[str] = VENDORS,
     if missing:
         raise SettingsError([_sentence(key, "is missing") for key in missing])
     return settings
+
+
+def _tell_where_the_secret_is(settings: Settings) -> None:
+    """So that it can be replaced while we run. Where another source won over the file, the file counts for nothing."""
+    file = SecretFiles(Settings, PREFIX).file_of("graph", "app_secret")
+    held = settings.graph.app_secret.get_secret_value()
+    if file is not None and held == read_secret(f"{PREFIX}GRAPH__APP_SECRET_FILE", file):
+        settings.graph.came_from(file)
 
 
 def _reader(file: Path) -> type[Settings]:

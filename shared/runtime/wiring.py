@@ -6,23 +6,22 @@ no vendor still gets one: opening costs no call. Next: `console/cli/run.py`, whi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from pydantic import SecretStr
 
 from shared import ports
 from shared.adapters.brokers import Broker, open_broker
 from shared.adapters.clock import SystemClock
-from shared.adapters.door import HttpDoorProbe
+from shared.adapters.graph.attributes import WantedAttributes
 from shared.adapters.graph.auth import TokenSource
 from shared.adapters.graph.changes import GraphUserChanges
-from shared.adapters.graph.credentials import (
-    AssertionFile,
-    ClientCertificate,
-    ClientSecret,
-    Credential,
-    ManagedIdentity,
-)
+from shared.adapters.graph.credential_file import CredentialFile
+from shared.adapters.graph.credentials import AssertionFile, ClientCertificate, ClientSecret, Credential
 from shared.adapters.graph.directory import GraphDirectory
 from shared.adapters.graph.finder import OpenIdFinder
 from shared.adapters.graph.groups import GraphGroups
@@ -46,10 +45,15 @@ from shared.adapters.syncro.contacts import SyncroContacts
 from shared.adapters.syncro.customers import SyncroCustomers
 from shared.adapters.syncro.probe import SyncroContactProbe
 from shared.domain.credential import CredentialInfo
+from shared.domain.door import DoorAnswer
+from shared.runtime.certificate import Certificate, UnusableCertificate, read_certificate
 from shared.runtime.credential import credential_info
 from shared.runtime.graph_section import SYSTEM_IDENTITY, GraphSettings
+from shared.runtime.logging import hide
 from shared.runtime.notice_section import SmtpSettings
+from shared.runtime.secret_files import UnreadableSecret, read_secret
 from shared.runtime.settings import PACE_CEILING, Settings
+from shared.runtime.wanted import wanted_extensions
 
 USER_AGENT = "entra-syncro/0.1"
 
@@ -79,10 +83,15 @@ class Adapters:
     organizations: ports.Organizations
     finder: ports.TenantFinder
     skews: ports.Skews
-    credential: CredentialInfo
+    credential_now: Callable[[], CredentialInfo]
     channels: Sequence[ports.Channel]
     beacon: ports.Beacon | None
     backups: ports.Backups
+
+    @property
+    def credential(self) -> CredentialInfo:
+        """Of what proves us to Microsoft now: its file may have been replaced."""
+        return self.credential_now()
 
 
 @asynccontextmanager
@@ -97,7 +106,8 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
         broker = await stack.enter_async_context(open_broker(settings.broker.url, clock, lazy=lazy))
         state = await stack.enter_async_context(_state(settings, clock))
         ledger = await stack.enter_async_context(open_ledger(settings.ledger.url, lazy=lazy, rules=settings.policy))
-        tokens = _tokens(settings)
+        credential = _credential(settings.graph)
+        tokens = _tokens(settings, credential)
         stack.push_async_callback(tokens.aclose)
         skews = ClockSkews()
         graph = await stack.enter_async_context(open_http(USER_AGENT, total=settings.graph.timeout, skews=skews))
@@ -106,6 +116,8 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
             login = await stack.enter_async_context(open_http(USER_AGENT, settings.login.ca_file, skews=skews))
         syncro = await stack.enter_async_context(open_http(USER_AGENT, total=settings.syncro.timeout, skews=skews))
         subscriptions = GraphSubscriptions(graph, tokens, settings.graph.base_url)
+        wanted = wanted_extensions(ledger.connections, ledger.policies, settings.policy)
+        attributes = WantedAttributes(graph, tokens, settings.graph.base_url, wanted)
         address, token = settings.syncro.base_url, settings.syncro.api_token.get_secret_value()
         syncro_account = SyncroAccount(syncro, address, token, state.pace)
         yield Adapters(
@@ -113,9 +125,9 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
             broker=broker,
             state=state,
             ledger=ledger,
-            directory=GraphDirectory(graph, tokens, settings.graph.base_url),
+            directory=GraphDirectory(graph, tokens, settings.graph.base_url, attributes),
             groups=GraphGroups(graph, tokens, settings.graph.base_url),
-            reports=GraphReports(graph, tokens, settings.graph.base_url, settings.facts, clock),
+            reports=GraphReports(graph, tokens, settings.graph.base_url, settings.facts, clock, attributes),
             subscription_reads=subscriptions,
             subscription_writes=subscriptions,
             contacts=SyncroContacts(syncro, address, token, state.pace),
@@ -124,17 +136,26 @@ async def open_adapters(settings: Settings, *, lazy: bool = False) -> AsyncItera
             account_reads=syncro_account,
             contact_probe=SyncroContactProbe(syncro, address, token, state.pace),
             products=GraphProducts(graph, tokens, settings.graph.base_url),
-            changes=GraphUserChanges(graph, tokens, settings.graph.base_url),
-            door=HttpDoorProbe(),
+            changes=GraphUserChanges(graph, tokens, settings.graph.base_url, attributes),
+            door=_LateDoor(),
             partner=_partner(settings, graph, stack),
             organizations=GraphOrganizations(graph, tokens, settings.graph.base_url),
             finder=OpenIdFinder(login, settings.login.base_url),
             skews=skews,
-            credential=credential_info(settings.graph),
+            credential_now=partial(_credential_info, settings.graph, credential),
             channels=_channels(settings, graph, syncro, state.pace),
             beacon=_beacon(settings, graph),
-            backups=LedgerBackups(settings.ledger.url),
+            backups=LedgerBackups(settings.ledger.url, settings.data_dir / "backups"),
         )
+
+
+class _LateDoor:
+    """`HttpDoorProbe`, loaded when it is asked."""
+
+    async def knock(self, url: str) -> DoorAnswer:
+        from shared.adapters.door import HttpDoorProbe
+
+        return await HttpDoorProbe().knock(url)
 
 
 def _channels(settings: Settings, http: HttpClient, syncro: HttpClient, pace: ports.Pace) -> Sequence[ports.Channel]:
@@ -197,11 +218,11 @@ def _state(settings: Settings, clock: ports.Clock) -> AbstractAsyncContextManage
     )
 
 
-def _tokens(settings: Settings) -> TokenSource:
+def _tokens(settings: Settings, credential: Credential) -> TokenSource:
     """One source for both uses of Graph: a tenant's token is acquired once per process."""
     return TokenSource(
         settings.graph.app_id,
-        _credential(settings.graph),
+        credential,
         settings.login.base_url,
         settings.graph.scope,
         settings.login.ca_file,
@@ -210,11 +231,47 @@ def _tokens(settings: Settings) -> TokenSource:
 
 def _credential(graph: GraphSettings) -> Credential:
     """The one that is set; with none a blank secret, which the sign-in service will refuse."""
-    if graph.certificate is not None:
-        return ClientCertificate(graph.certificate.private_key, graph.certificate.certificate)
+    if graph.certificate is not None and graph.certificate_file is not None:
+        return _certificate_in(graph.certificate_file, graph.certificate, graph.certificate_password)
     if graph.assertion_file is not None:
         return AssertionFile(graph.assertion_file)
     if graph.managed_identity:
+        from shared.adapters.graph.managed_identity import ManagedIdentity  # loads MSAL at once
+
         client_id = "" if graph.managed_identity == SYSTEM_IDENTITY else graph.managed_identity
         return ManagedIdentity(graph.addresses.exchange, client_id)
-    return ClientSecret(graph.app_secret.get_secret_value())
+    held = ClientSecret(graph.app_secret.get_secret_value())
+    return held if graph.secret_file is None else _secret_in(graph.secret_file, held)
+
+
+def _certificate_in(file: Path, first: Certificate, password: SecretStr) -> CredentialFile:
+    """`first`: what the file held when the settings were read."""
+
+    def made(found: Certificate) -> ClientCertificate:
+        return ClientCertificate(found.private_key, found.certificate, found.expires_at)
+
+    def read() -> Credential | str:
+        try:
+            return made(read_certificate(file, password.get_secret_value()))
+        except UnusableCertificate as error:
+            return str(error)
+
+    return CredentialFile(file, made(first), read)
+
+
+def _secret_in(file: Path, held: ClientSecret) -> CredentialFile:
+    def read() -> Credential | str:
+        try:
+            secret = read_secret("graph.app_secret", file)
+        except UnreadableSecret as error:
+            return str(error)
+        hide(secret)
+        return ClientSecret(secret)
+
+    return CredentialFile(file, held, read)
+
+
+def _credential_info(graph: GraphSettings, credential: Credential) -> CredentialInfo:
+    """Of what is in use now: a certificate may have been replaced since the settings were read."""
+    info, held = credential_info(graph), credential.held if isinstance(credential, CredentialFile) else credential
+    return replace(info, expires_at=held.expires_at) if isinstance(held, ClientCertificate) else info

@@ -164,7 +164,9 @@ async def _start(crew: Crew, receivers: Sequence[int], public_url: str) -> None:
 
 def show_scene(scene: Scene) -> None:
     rows = [(name, users, f"{share:.0%}") for name, users, share in scene.shares]
-    print_table("Users looked at before the kill", ["process", "users", "share of all"], rows, empty="")
+    print_table(
+        "Users looked at before the kill, some of them by both", ["process", "users", "share of all"], rows, empty=""
+    )
     first, second = scene.served
     say(f"Connections from Microsoft: {first} to receiver 1, {second} to receiver 2.")
     if not scene.is_shared:

@@ -16,7 +16,8 @@ from console.cli.demo.arrival import until, value_of
 from console.cli.demo.people import Administrator, Subject, open_administrator
 from console.cli.demo.stage import Stage
 from console.cli.letters import group_lines
-from console.cli.letters_replay import customer_lines, watch_replay
+from console.cli.letters_replay import customer_lines
+from console.cli.letters_watching import watch_replay
 from console.cli.output import say
 from console.operations import LetterWish, ShownReplay
 from sandbox.syncro import contacts
@@ -66,6 +67,7 @@ class _Act:
         if not await self._filed():
             return Poison(0, 0, 0, ("The refused change was not filed as a failed change.",))
         groups = await operations.letter_groups(self._ports, LetterWish())
+        say("It is kept as a failed change. entra-syncro dead-letters list shows it:")
         for line in [line for group in groups for line in group_lines(group)]:
             say(line)
         say(
@@ -103,6 +105,8 @@ class _Act:
         say(f"Tried again: {told}. Failed changes left: {len(await operations.letters(self._ports))}.")
         if not await until(lambda: self._address() == ADDRESS, within=2.0):
             yield "The change that was tried again did not arrive."
+        else:
+            say(f"Syncro: the contact has the address {ADDRESS} now.")
         entries = await self._ports.journal.entries(user_id=self._subject.user_id, limit=5)
         mine = [entry for entry in entries if entry.run_id == shown.replay.replay_id]
         if [entry.state for entry in mine] != [WriteState.WRITTEN]:

@@ -28,8 +28,8 @@ _RENEW = {
     ),
     CredentialKind.CERTIFICATE: (
         "1. Make a new certificate and key. 2. In the Entra admin center of your own tenant: App registrations, the "
-        "app, Certificates & secrets, Certificates, Upload. 3. Put the new file where graph.certificate_file points, "
-        "and restart. 4. Delete the old certificate there."
+        "app, Certificates & secrets, Certificates, Upload. 3. Put the new file where graph.certificate_file points; "
+        "it is in use within six minutes. 4. Delete the old certificate there."
     ),
 }
 _WITHOUT_DATE = (
@@ -63,7 +63,7 @@ async def clocks(ports: OperatorPorts) -> Sequence[Finding]:
 
 
 def _credential(ports: OperatorPorts) -> Finding:
-    info, now = ports.credential, ports.clock.now()
+    info, now = ports.credential(), ports.clock.now()
     name = _NAMES[info.kind]
     details: dict[str, object] = {"kind": info.kind.value}
     if info.kind in _ENDLESS:

@@ -1,4 +1,4 @@
-"""Each tenant: is there consent, which permissions are in a token acquired now, and does it hold Entra ID P1?
+"""Each tenant: consent, permissions in a token acquired now, Entra ID P1, and the attributes that rules ask for.
 
 A permission that this tenant cannot use (sign-in reports without P1, fallbacks with it) is not asked for.
 """
@@ -59,11 +59,12 @@ async def tenant(ports: OperatorPorts, patient: Patient, one: Tenant) -> Sequenc
     required = [_missing(one, role, Level.RED) for role in missing_required(roles)]
     try:
         premium = await ports.products.has_premium(one.tenant_id)
+        lacking = [] if required else await ports.directory.lacking(one.tenant_id)
     except SyncError as error:
         return [*required, _of_error(one, error)]
     rules = [patient.policies[tied.customer_id] for tied in one.ties if tied.customer_id in patient.policies]
     optional = [_missing(one, role, Level.YELLOW) for role in _useful(roles, premium, rules)]
-    found = [*required, *optional, *_premium(one, premium, rules)]
+    found = [*required, *optional, *_lacking(one, lacking), *_premium(one, premium, rules)]
     if found:
         return found
     what = "Consent is given, no permission is missing, Entra ID P1 is there."
@@ -97,6 +98,19 @@ def _useful(roles: Collection[str], premium: bool | None, rules: Sequence[SyncPo
         if (role in _WITH_P1 and premium is False) or (role in _WITHOUT_P1 and premium is not False):
             continue
         yield role
+
+
+def _lacking(one: Tenant, names: Sequence[str]) -> Iterator[Finding]:
+    """A typing mistake looks the same as an app that is not there: only people can tell them apart."""
+    if not names:
+        return
+    what = f"The tenant has no such attribute: {', '.join(names)}. Its fields stay as they are; all else works."
+    cure = (
+        "1. You: compare the name with Entra (it is extension_, the id of the app that registered it without hyphens, "
+        "and its name) and correct custom_mappings: entra-syncro customers policy show CUSTOMER. 2. If it is right, an "
+        "administrator of the customer consents to that app in this tenant. 3. entra-syncro check"
+    )
+    yield one.finding(Level.YELLOW, Organ.TENANT, what, for_customer(cure, one.customer), attributes=list(names))
 
 
 def _premium(one: Tenant, premium: bool | None, rules: Sequence[SyncPolicy]) -> Iterator[Finding]:

@@ -10,11 +10,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from shared.adapters.brokers.embedded import EmbeddedBroker, open_embedded_broker
-from shared.adapters.brokers.rabbitmq import RabbitBroker, open_rabbitmq_broker
 from shared.domain.errors import Permanent
 from shared.ports import Clock, Depths, Inbox, Publisher
 
-__all__ = ["Broker", "EmbeddedBroker", "RabbitBroker", "open_broker", "open_embedded_broker", "open_rabbitmq_broker"]
+__all__ = ["Broker", "EmbeddedBroker", "open_broker", "open_embedded_broker"]
 
 
 class Broker(Publisher, Inbox, Depths, Protocol):
@@ -30,6 +29,8 @@ def open_broker(url: str, clock: Clock, *, lazy: bool = False) -> AbstractAsyncC
     if scheme == "embedded" and path:
         return open_embedded_broker(path, clock)
     if scheme in ("amqp", "amqps"):
+        from shared.adapters.brokers.rabbitmq import open_rabbitmq_broker  # its library is loaded where it is used
+
         return open_rabbitmq_broker(url, clock, lazy=lazy)
     raise Permanent(
         "broker", "unsupported_url", "supported broker addresses: embedded:PATH, embedded::memory:, amqp://, amqps://"

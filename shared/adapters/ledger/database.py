@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import CursorResult, Executable, Row, Table
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.adapters.ledger.engines import Engines, Insert
+from shared.adapters.ledger.engines import Engines
 from shared.adapters.ledger.failures import our_errors
+
+if TYPE_CHECKING:
+    from shared.adapters.ledger.engines import Insert
 
 T = TypeVar("T")
 

@@ -118,10 +118,12 @@ async def open_ledger(
         stack.push_async_callback(opening.aclose)
         if not (lazy and isinstance(target, PostgresTarget)):
             await opening.complete()
-        yield _over(Database(engines, patience=patience, opened=opening.need), opening, rules or SyncPolicy())
+        yield ledger_over(Database(engines, patience=patience, opened=opening.need), opening, rules or SyncPolicy())
 
 
-def _over(database: Database, opening: Opening, rules: SyncPolicy) -> Ledger:
+def ledger_over(database: Database, opening: Opening, rules: SyncPolicy) -> Ledger:
+    """Every port, over a database that somebody else opened."""
+
     async def probe() -> None:
         await opening.complete()
         await database.row(select(literal(1)))

@@ -10,12 +10,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from shared.adapters.state.embedded import EmbeddedState, open_embedded_state
-from shared.adapters.state.redis import RedisState, open_redis_state
 from shared.domain.errors import Permanent
 from shared.domain.pace import BACKFILL_PER_MINUTE, BURST, CEILING_PER_MINUTE, PACE_PER_MINUTE
 from shared.ports import Clock, Leases, Memory, Pace
 
-__all__ = ["EmbeddedState", "RedisState", "State", "open_embedded_state", "open_redis_state", "open_state"]
+__all__ = ["EmbeddedState", "State", "open_embedded_state", "open_state"]
 
 _REDIS = ("redis", "rediss", "unix")
 
@@ -57,6 +56,8 @@ def open_state(
             ceiling_per_minute=ceiling_per_minute,
         )
     if scheme in _REDIS:
+        from shared.adapters.state.redis import open_redis_state  # its library is loaded where it is used
+
         return open_redis_state(
             url,
             clock,
