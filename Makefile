@@ -34,7 +34,7 @@ demo-distributed: $(VENV)/.runtime servers ## the same on private RabbitMQ, Redi
 servers: ## install RabbitMQ, Redis and PostgreSQL from Debian when missing (root); starts no service
 	@bash deploy/servers.sh
 
-check: $(VENV)/.dev ## the inner loop: lint, types, import contracts, unit tests, side by side (less than a minute on 2 cores)
+check: $(VENV)/.dev ## the inner loop: lint, types, import contracts, unit tests, side by side (about a minute on 2 cores)
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types contracts unit
 
 lint: $(VENV)/.dev
